@@ -1,0 +1,113 @@
+"""The verbs a framework must offer so that numguard can check and trace it.
+
+Requirements and their reasons:
+
+- A backend is made only for a framework that the user imported (`loaded_backends` looks into `sys.modules`), so its file
+  may import the framework at the top; nothing else in the package may.
+- `probe` must never read from a device: the check of a cell reads once per device, at the end, through `read`.
+- `count`, `summarize` and `copy_sample` may read: they run only for tensors that are known to be non-finite.
+- No verb may write to a user's tensor, record a gradient, keep a tensor, or be seen by the user's own modes and hooks.
+- Every verb may be handed anything that `owns` accepted: sparse, quantised, meta, subclasses that raise on access. What
+  cannot be checked is named by `why_unchecked`; it is never reported as finite.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from ..model import Counts, Framework, TensorInfo, TensorSummary
+from ..oplog import Key, OpLog
+
+
+@dataclass(slots=True)
+class Probe:
+    """The finite flags of some tensors, perhaps not read from their devices yet.
+
+    Attributes:
+        flags: True where the tensor is non-finite, in the order of `Backend.probe`'s argument; entries whose device was
+            not read yet are None.
+        pending: Per device: (positions in `flags`, the device's flag tensor). Only the backend knows its type.
+    """
+
+    flags: list[bool | None]
+    pending: list[tuple[tuple[int, ...], Any]]
+
+
+class Backend(ABC):
+    """One framework's verbs (see the module's docstring). Stateless except for caches."""
+
+    framework_name: Framework
+    fingerprint_shows_writes: bool = True  # False where a write in place leaves `fingerprint` as it was (numpy)
+
+    # --- values -----------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def owns(self, value: object) -> bool:
+        """Whether `value` is a tensor (or number) of this framework. Must not touch attributes that a subclass defines."""
+
+    def children(self, value: object) -> Iterable[tuple[str, object]] | None:
+        """What is inside one of the framework's own containers (module, optimizer, model, data frame) or beside a tensor
+        (its gradient), as (suffix, object); the suffix is what the user would type after the container's path
+        (".weight", "[0]", ".state[model.weight]" is not: use ".state[0]['exp_avg']"). None if it is not one.
+        """
+        return None
+
+    @abstractmethod
+    def key(self, tensor: Any) -> Key:
+        """Identity of the memory: equal for views and aliases. Never raises; falls back on `id`."""
+
+    @abstractmethod
+    def fingerprint(self, tensor: Any) -> Hashable:
+        """Cheap (about 1 µs, no read of the values) token that differs after most in-place changes; equality proves
+        nothing (`.data`, numpy and fused optimizers write without a trace)."""
+
+    @abstractmethod
+    def info(self, tensor: Any) -> TensorInfo:
+        """Framework, dtype, shape and device."""
+
+    @abstractmethod
+    def nbytes(self, tensor: Any) -> int:
+        """Bytes that a check reads."""
+
+    @abstractmethod
+    def why_unchecked(self, tensor: Any) -> str | None:
+        """None if the tensor can be checked (integers and booleans can: they are finite), else the reason in a few words
+        ("quantised", "meta device: no data", "tensor subclass Foo")."""
+
+    @abstractmethod
+    def probe(self, tensors: Sequence[Any]) -> Probe:
+        """Exact finite flags of checkable tensors: grouped and fused per device and dtype, no device read."""
+
+    def read(self, probes: Sequence[Probe]) -> None:
+        """Fill in the flags that are still pending, with one host read per device over all probes."""
+
+    @abstractmethod
+    def count(self, tensor: Any) -> tuple[Counts, tuple[int, ...]]:
+        """Counts of NaN, +Inf, -Inf, and the index of the first non-finite element (() for a scalar or a finite tensor)."""
+
+    @abstractmethod
+    def summarize(self, tensor: Any, variable: str | None = None) -> TensorSummary:
+        """Statistics of the tensor now, measured="at_op"."""
+
+    def copy_sample(self, tensor: Any, max_bytes: int) -> Any | None:
+        """A private copy on the host of at most `max_bytes`, as a tensor of the same framework (gradient flag kept), for
+        running a rewrite; None if it does not fit or cannot be copied."""
+        return None
+
+    # --- operations -------------------------------------------------------------------------------------------------
+    def intercept(self, log: OpLog) -> AbstractContextManager[None] | None:
+        """A context manager that records the framework's operations of this thread into `log`; None if there is none.
+
+        Leaves no mode, hook, wrapper or callback behind, whatever happened inside.
+        """
+        return None
+
+    def keep_watch(self, log: OpLog) -> AbstractContextManager[None] | None:
+        """What is free enough to run in watch mode too (numpy's error state); None if nothing is."""
+        return None
+
+
+BackendFactory = Callable[[], Backend]

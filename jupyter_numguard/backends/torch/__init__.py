@@ -1,0 +1,109 @@
+"""torch: every verb of `Backend`, for anything that is a `torch.Tensor`, on any device.
+
+    dense.py        from anything that torch calls a tensor to the plain strided tensor that holds its values
+    flags.py        exact finite flags of many tensors, one host read per device
+    values.py       state, identity and numbers of one tensor; statistics.py the numbers
+    containers.py   modules, optimizers, gradients, as the user would type them
+    recorder.py     operations while a cell runs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+
+from ...model import Counts, TensorInfo, TensorSummary
+from ...oplog import Key, OpLog
+from ..base import Backend, Probe
+from . import values
+from .containers import children
+from .dense import hidden, plain, values_of, why_unreadable
+from .flags import collect, launch
+
+
+class TorchBackend(Backend):
+    """torch's verbs; see `Backend`. Whatever it does is unseen by the user's modes, hooks and autograd graph."""
+
+    framework_name = "torch"
+
+    def owns(self, value: object) -> bool:
+        """Any tensor, decided by its type alone."""
+        return issubclass(type(value), torch._C.TensorBase)
+
+    def children(self, value: object) -> Iterable[tuple[str, object]] | None:
+        """Of a module, an optimizer or a tensor (its gradient, its attributes)."""
+        return children(value)
+
+    def key(self, tensor: Any) -> Key:
+        """The address of the storage, shared by views and, on the host, by numpy."""
+        return values.key(tensor)
+
+    def fingerprint(self, tensor: Any) -> Hashable:
+        """(id, version, address, shape, stride, dtype). Fused optimizers, `.data` and numpy leave no trace in it."""
+        with hidden():
+            version = -1 if torch.Tensor.is_inference(tensor) else torch.Tensor._version.__get__(tensor)
+            try:
+                t = plain(tensor)
+                return id(tensor), version, t.data_ptr(), t.shape, t.stride(), t.dtype
+            except Exception:  # no storage (sparse, nested, wrapper): what is left still tells objects and versions apart
+                return id(tensor), version
+
+    def info(self, tensor: Any) -> TensorInfo:
+        """Framework, dtype ("float32"), shape and device ("cuda:0")."""
+        return values.info(tensor)
+
+    def nbytes(self, tensor: Any) -> int:
+        """Bytes of the values that are looked at; 0 where there are none."""
+        with hidden():
+            if why_unreadable(tensor) is not None:
+                return 0
+            found = values_of(tensor)
+            return found.numel() * found.element_size()
+
+    def why_unchecked(self, tensor: Any) -> str | None:
+        """None, or "meta device: no data", "quantised", "tensor subclass Foo", "its storage was freed or shrunk", …"""
+        with hidden():
+            return why_unreadable(tensor)
+
+    def probe(self, tensors: Sequence[Any]) -> Probe:
+        """Flags: known at once on the host, pending on devices. While a CUDA graph is captured, devices are left out."""
+        with hidden():
+            return launch([values_of(t) for t in tensors])
+
+    def read(self, probes: Sequence[Probe]) -> None:
+        """One host read per device."""
+        with hidden():
+            collect(probes)
+
+    def count(self, tensor: Any) -> tuple[Counts, tuple[int, ...]]:
+        """See `values.count`. Cost: about ten kernels per 64 MB, and a host read."""
+        return values.count(tensor)
+
+    def summarize(self, tensor: Any, variable: str | None = None) -> TensorSummary:
+        """See `values.summarize`. Cost: about thirty kernels per 16 MB, and several host reads."""
+        return values.summarize(tensor, variable)
+
+    def copy_sample(self, tensor: Any, max_bytes: int) -> Any | None:
+        """A dense or sparse copy on the host, with the gradient flag of the original."""
+        with hidden():
+            if why_unreadable(tensor) is not None:
+                return None
+            found = plain(tensor)
+            if found.is_nested or self.nbytes(tensor) > max_bytes:
+                return None
+            if found.layout is torch.strided and found.numel() * found.element_size() > max_bytes:
+                return None  # dimensions that only repeat would be written out
+            needs_grad = torch.Tensor.requires_grad.__get__(tensor)
+            copy = found.detach().cpu().clone()
+        # Outside of `hidden` and of the user's inference mode, or it could never take part in a graph.
+        with torch._C.DisableTorchFunction(), torch.inference_mode(False):
+            return copy.clone().requires_grad_(needs_grad) if copy.is_inference() else copy.requires_grad_(needs_grad)
+
+    def intercept(self, log: OpLog) -> AbstractContextManager[None] | None:
+        """Records forward, backward and update operations of this thread."""
+        from .recorder import TorchRecorder
+
+        return TorchRecorder(log)

@@ -1,0 +1,110 @@
+"""What is inside torch's own containers, with the suffix that the user would type after the container's path."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from .dense import hidden
+
+# What every module has for its own bookkeeping: no tensor of the user's, but hooks whose closures hold activations.
+_BOOKKEEPING = frozenset(vars(nn.Module())) - {"training"} | {"_is_full_backward_hook", "_keys", "_size"}
+
+
+def children(value: object) -> Iterator[tuple[str, object]] | None:
+    """(suffix, object) pairs of a module, an optimizer or a tensor; None for anything else.
+
+    Only instance dictionaries are read: no property and no `__getattr__` of the user runs.
+    """
+    cls = type(value)
+    if issubclass(cls, torch._C.TensorBase):
+        return _of_tensor(value)
+    if issubclass(cls, nn.Module):
+        return _of_module(value)
+    if issubclass(cls, torch.optim.Optimizer):
+        return _of_optimizer(value)
+    return None
+
+
+def _instance_dict(value: object) -> dict[str, Any]:
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _of_tensor(t: Any) -> Iterator[tuple[str, object]]:
+    with hidden():
+        try:
+            # Of other tensors `.grad` warns.
+            has_grad = torch.Tensor.is_leaf.__get__(t) or torch.Tensor.retains_grad.__get__(t)
+            grad = torch.Tensor.grad.__get__(t) if has_grad else None
+        except Exception:  # a wrapper that has no such thing
+            grad = None
+    if grad is not None:
+        yield ".grad", grad
+    for name, attribute in _attributes(t, frozenset()):
+        yield name, attribute
+
+
+def _of_module(module: Any) -> Iterator[tuple[str, object]]:
+    """Parameters, buffers and submodules under their short names, then the module's other attributes."""
+    own = _instance_dict(module)
+    for kind in ("_parameters", "_buffers", "_modules"):
+        table = own.get(kind)
+        if not isinstance(table, dict):
+            continue
+        for position, (name, child) in enumerate(list(dict.items(table))):
+            if child is not None:
+                yield _suffix(module, kind, name, position), child
+    if isinstance(module, nn.ParameterList):  # what is no parameter is kept as an attribute named by its index
+        yield from ((f"[{name}]", child) for name, child in list(own.items()) if name.isdigit())
+    elif isinstance(module, nn.ParameterDict):
+        keys = own.get("_keys") or {}
+        yield from ((f"[{_quoted(name)}]", own[name]) for name in list(keys) if name in own)
+        return
+    yield from _attributes(module, _BOOKKEEPING)
+
+
+def _suffix(module: Any, kind: str, name: str, position: int) -> str:
+    if isinstance(module, (nn.ModuleDict, nn.ParameterDict)):
+        return f"[{_quoted(name)}]"
+    if name.isidentifier():
+        return f".{name}"
+    if isinstance(module, (nn.Sequential, nn.ModuleList, nn.ParameterList)):
+        return f"[{position}]"
+    return f".{kind}[{_quoted(name)}]"
+
+
+def _of_optimizer(optimizer: Any) -> Iterator[tuple[str, object]]:
+    """The state as `state_dict()` numbers it, then the parameters and options of the groups."""
+    own = _instance_dict(optimizer)
+    groups = own.get("param_groups") or []
+    number: dict[int, int] = {}
+    for group in groups:
+        for parameter in group["params"]:
+            number.setdefault(id(parameter), len(number))
+    for parameter, state in list((own.get("state") or {}).items()):
+        at = number.get(id(parameter), None)
+        if at is not None:
+            yield f'.state_dict()["state"][{at}]', state
+        elif isinstance(parameter, str):
+            yield f'.state_dict()["state"][{_quoted(parameter)}]', state
+    yield ".param_groups", groups
+    yield from _attributes(optimizer, frozenset({"state", "param_groups", "defaults", "_zero_grad_profile_name"}))
+
+
+def _attributes(value: object, left_out: frozenset[str]) -> Iterator[tuple[str, object]]:
+    """Instance attributes that are not bookkeeping, hooks or patched methods."""
+    for name, attribute in list(dict.items(_instance_dict(value))):
+        if type(name) is str and name.isidentifier() and name not in left_out and not name.endswith("_hooks"):
+            yield f".{sys.intern(name)}", attribute
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if name.isprintable() and '"' not in name and "\\" not in name else repr(name)

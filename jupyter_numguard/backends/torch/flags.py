@@ -1,0 +1,148 @@
+"""Exact finite flags of many tensors at once: `launch` starts the reductions, `collect` reads each device once.
+
+Host memory is looked at while it is read, so its flags are known at once. On a device the flag of a whole group of
+tensors is one fused reduction, `_foreach_norm(group, inf)`: NaN wins in it, ±Inf gives +Inf, a finite tensor its largest
+magnitude, which no dtype rounds to Inf. `launch` never waits for a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from ..base import Probe
+from .dense import FLOAT8, as_real, can_be_nonfinite, pieces
+
+_INF = float("inf")
+_SMALL = 4096  # elements; below it a call costs more than its memory traffic: such tensors are looked at together
+_BUFFER = 1 << 18  # elements that are copied together at most
+_SCREENED = 1 << 24  # elements from which on a sum (twice as fast) goes before the extremes
+_INTERRUPTIBLE = 1 << 26  # elements between two chances for a KeyboardInterrupt: about 0.1 s
+
+
+def launch(values: Sequence[torch.Tensor | None]) -> Probe:
+    """Flags of plain strided tensors (`dense.values_of`); None in the place of one that was left out.
+
+    Cost on a device: about one launch per hundred tensors of a dtype, none per tensor, no host read.
+    """
+    flags: list[bool | None] = [None] * len(values)
+    on_host: list[tuple[int, torch.Tensor]] = []
+    on_device: dict[torch.device, list[tuple[int, torch.Tensor]]] = {}
+    for i, t in enumerate(values):
+        if t is None:
+            continue
+        if t.numel() == 0 or not can_be_nonfinite(t.dtype):
+            flags[i] = False
+        elif t.device.type == "cpu":
+            on_host.append((i, _in_memory_order(as_real(t))))
+        elif not _is_capturing(t.device):
+            on_device.setdefault(t.device, []).append((i, as_real(t)))
+    _look_on_host(on_host, flags)
+    return Probe(flags, [_launch_on_device(tensors) for tensors in on_device.values()])
+
+
+def collect(probes: Iterable[Probe]) -> None:
+    """Fill in the pending flags: one copy to the host per device."""
+    by_device: dict[torch.device, list[tuple[Probe, tuple[int, ...], torch.Tensor]]] = {}
+    for probe in probes:
+        for positions, flags in probe.pending:
+            by_device.setdefault(flags.device, []).append((probe, positions, flags))
+    for device, entries in by_device.items():
+        if device.type == "cuda" and torch.cuda.is_initialized():
+            torch.cuda.synchronize(device)  # probes may have been launched on several streams
+        together = torch.cat([flags for _, _, flags in entries]) if len(entries) > 1 else entries[0][2]
+        answers = iter(together.to("cpu").tolist())
+        for probe, positions, _ in entries:
+            for position in positions:
+                probe.flags[position] = next(answers)
+    for probe in probes:
+        if all(probe.flags[p] is not None for positions, _ in probe.pending for p in positions):
+            probe.pending.clear()
+
+
+def _is_capturing(device: torch.device) -> bool:
+    """Whether a CUDA graph is being captured: an operation of ours would become part of the user's graph."""
+    return device.type == "cuda" and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+
+
+def _in_memory_order(t: torch.Tensor) -> torch.Tensor:
+    """A transposed tensor with its dimensions in the order of memory: reductions are eight times faster on it."""
+    if t.is_contiguous():
+        return t
+    stride = t.stride()
+    return t.permute(sorted(range(t.dim()), key=lambda d: -stride[d]))
+
+
+# --- host ---------------------------------------------------------------------------------------------------------------
+def _look_on_host(tensors: Iterable[tuple[int, torch.Tensor]], flags: list[bool | None]) -> None:
+    small: dict[torch.dtype, list[tuple[int, torch.Tensor]]] = {}
+    held: dict[torch.dtype, int] = {}
+    for i, t in tensors:
+        if t.numel() > _SMALL or t.dtype in FLOAT8:
+            flags[i] = _is_nonfinite(t)
+            continue
+        small.setdefault(t.dtype, []).append((i, t))
+        held[t.dtype] = held.get(t.dtype, 0) + t.numel()
+        if held[t.dtype] > _BUFFER:
+            _look_together(small.pop(t.dtype), flags)
+            held[t.dtype] = 0
+    for group in small.values():
+        _look_together(group, flags)
+
+
+def _look_together(group: list[tuple[int, torch.Tensor]], flags: list[bool | None]) -> None:
+    """One reduction over a copy of all; only where it is non-finite one for each."""
+    found = len(group) == 1 or _is_nonfinite(torch._C._nn.flatten_dense_tensors([t for _, t in group]))
+    for i, t in group:
+        flags[i] = found and _is_nonfinite(t)
+
+
+def _is_nonfinite(t: torch.Tensor) -> bool:
+    if t.dtype in FLOAT8:
+        return bool(_float8_flag(t))
+    if t.numel() <= _SCREENED:
+        return _extremes_nonfinite(t)
+    for _, piece in pieces(t, _INTERRUPTIBLE):
+        # A sum misses nothing; it overflows for large finite values, so that the extremes decide.
+        total = float(piece.sum(dtype=torch.float32 if t.dtype is torch.float16 else None))
+        if total - total != 0 and _extremes_nonfinite(piece):
+            return True
+    return False
+
+
+def _extremes_nonfinite(t: torch.Tensor) -> bool:
+    low, high = torch.aminmax(t)
+    low, high = float(low), float(high)
+    return low - low != 0 or high - high != 0
+
+
+def _float8_flag(t: torch.Tensor) -> torch.Tensor:
+    """One bool of a float8 tensor, from its bits: torch has no reductions for it."""
+    least_signed, least_unsigned, minimum_is = FLOAT8[t.dtype]
+    signed = t.view(torch.int8)
+    flag = (signed.amax() >= least_signed) | (t.view(torch.uint8).amax() >= least_unsigned)
+    return flag | (signed.amin() == -128) if minimum_is else flag
+
+
+# --- device -------------------------------------------------------------------------------------------------------------
+def _launch_on_device(tensors: list[tuple[int, torch.Tensor]]) -> tuple[tuple[int, ...], torch.Tensor]:
+    """(positions, one bool tensor) of one device's tensors."""
+    groups: dict[tuple[torch.dtype, bool], list[tuple[int, torch.Tensor]]] = {}
+    for i, t in tensors:
+        # One strided tensor would take the fused kernel from all others of its group.
+        groups.setdefault((t.dtype, _is_dense(t)), []).append((i, t))
+    positions: list[int] = []
+    flags: list[torch.Tensor] = []
+    for (dtype, _), group in groups.items():
+        positions += [i for i, _ in group]
+        if dtype in FLOAT8:
+            flags.append(torch.stack([_float8_flag(t) for _, t in group]))
+        else:
+            norms = torch.stack(torch._foreach_norm([t for _, t in group], _INF))
+            flags.append((norms - norms) != 0)
+    return tuple(positions), torch.cat(flags) if len(flags) > 1 else flags[0]
+
+
+def _is_dense(t: torch.Tensor) -> bool:
+    return t.is_contiguous() or _in_memory_order(t).is_contiguous()

@@ -1,0 +1,147 @@
+"""Numbers of one tensor: counts, extremes, exponents. They read from the device: for tensors known to be of interest.
+
+Large tensors are looked at piece by piece, so that temporaries stay near 64 MB whatever the size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ...model import Counts, ExponentHistogram, TensorSummary
+from .dense import as_computable, can_be_nonfinite, hidden, pieces, plain, values_of, why_unreadable
+
+_INF = float("inf")
+
+
+def count(t: Any) -> tuple[Counts, tuple[int, ...]]:
+    """Counts of NaN, +Inf and -Inf, and the index of the first non-finite element; () for a scalar or a finite tensor.
+
+    A complex element counts once, NaN before +Inf before -Inf of either part. Of a sparse tensor the stored elements
+    count and the index is the dense one; of a nested tensor the index goes into its `values()`.
+    """
+    with hidden():
+        if why_unreadable(t) is not None:
+            return Counts(0, 0, 0, 0), ()
+        owner, values = plain(t), values_of(t)
+        size = values.numel() if owner.is_nested else owner.numel()
+        if not can_be_nonfinite(values.dtype) or values.numel() == 0:
+            return Counts(size, 0, 0, 0), ()
+        nan = posinf = neginf = 0
+        first: tuple[int, ...] | None = None
+        for start, piece in pieces(values):
+            is_nan, is_posinf, is_neginf = _kinds(as_computable(piece))
+            tally = torch.stack((is_nan.sum(), is_posinf.sum(), is_neginf.sum())).tolist()
+            nan, posinf, neginf = nan + tally[0], posinf + tally[1], neginf + tally[2]
+            if first is None and any(tally):
+                flat = int((is_nan | is_posinf | is_neginf).reshape(-1).to(torch.uint8).argmax())
+                first = tuple(s + i for s, i in zip(start, _unravel(flat, tuple(piece.shape)), strict=True))
+        repeats = 1
+        if owner.layout is torch.strided and not owner.is_nested:
+            repeats = size // values.numel()  # dimensions of stride 0
+        elif first is not None and owner.layout is not torch.strided and owner.layout is not torch._mkldnn:
+            first = _first_dense_index(owner)
+        return Counts(size, nan * repeats, posinf * repeats, neginf * repeats), first or ()
+
+
+def _kinds(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Masks of NaN, +Inf and -Inf that do not overlap."""
+    if not x.is_complex():
+        return x != x, x == _INF, x == -_INF
+    parts = torch.view_as_real(x.resolve_conj())
+    real, imag = parts[..., 0], parts[..., 1]
+    nan = (real != real) | (imag != imag)
+    posinf = ((real == _INF) | (imag == _INF)) & ~nan
+    neginf = ((real == -_INF) | (imag == -_INF)) & ~nan & ~posinf
+    return nan, posinf, neginf
+
+
+def _unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    index: list[int] = []
+    for size in reversed(shape):
+        flat, rest = divmod(flat, size)
+        index.append(rest)
+    return tuple(reversed(index))
+
+
+def _first_dense_index(t: torch.Tensor) -> tuple[int, ...]:
+    """The row-major first index of a non-finite element of a sparse tensor."""
+    coo = t if t.layout is torch.sparse_coo else t.to_sparse_coo()
+    nan, posinf, neginf = _kinds(as_computable(coo._values()))
+    hits = (nan | posinf | neginf).nonzero()
+    rows = torch.cat((coo._indices().t()[hits[:, 0]], hits[:, 1:]), dim=1)
+    return min(tuple(row) for row in rows.tolist())
+
+
+def summarize(t: Any, variable: str | None = None) -> TensorSummary:
+    """Counts, extremes over the finite values, zeros and binary exponents of the tensor now (measured="at_op").
+
+    Complex: extremes are of the magnitude only. Sparse: of the stored values. What cannot be read has no numbers.
+    """
+    from .values import info
+
+    what = info(t)
+    plain_facts = TensorSummary(variable, what.dtype, what.shape, what.device)
+    with hidden():
+        if why_unreadable(t) is not None or what.dtype.startswith("bits"):
+            return plain_facts
+        values = values_of(t)
+        facts = _Facts()
+        for _, piece in pieces(values, limit=1 << 22):  # float64 and mask temporaries: about 100 MB
+            facts.add(as_computable(piece))
+    counts, _ = count(t)
+    repeats = counts.size // values.numel() if values.numel() and what_repeats(t) else 1
+    return TensorSummary(
+        variable, what.dtype, what.shape, what.device, counts.size,
+        facts.low, facts.high, facts.absmax, facts.zeros * repeats, counts.nan, counts.posinf, counts.neginf,
+        exponents=facts.histogram(repeats),
+    )  # fmt: skip
+
+
+def what_repeats(t: Any) -> bool:
+    """Whether the values that are read stand for several elements each (dimensions of stride 0)."""
+    with hidden():
+        found = plain(t)
+        return found.layout is torch.strided and not found.is_nested
+
+
+class _Facts:
+    """Running extremes, zeros and exponent counts over the pieces of a tensor."""
+
+    def __init__(self) -> None:
+        self.low: float | None = None
+        self.high: float | None = None
+        self.absmax: float | None = None
+        self.zeros = 0
+        self._exponents: dict[int, int] = {}
+
+    def add(self, piece: torch.Tensor) -> None:
+        """Take in one piece of any computable dtype."""
+        if piece.is_complex():
+            magnitude = piece.to(torch.complex128).abs()
+            finite = magnitude[magnitude.isfinite()]
+        else:
+            exact = torch.float32 if piece.dtype in (torch.float16, torch.bfloat16, torch.float32) else torch.float64
+            finite = piece.to(exact)
+            finite = finite[finite.isfinite()]
+        if finite.numel() == 0:
+            return
+        low, high = (float(x) for x in torch.aminmax(finite))
+        if not piece.is_complex():
+            self.low = low if self.low is None else min(low, self.low)
+            self.high = high if self.high is None else max(high, self.high)
+        absmax = max(abs(low), abs(high))
+        self.absmax = absmax if self.absmax is None else max(absmax, self.absmax)
+        nonzero = finite[finite != 0]
+        self.zeros += finite.numel() - nonzero.numel()
+        exponents, counts = (torch.frexp(nonzero).exponent - 1).unique(return_counts=True)
+        for exponent, number in zip(exponents.tolist(), counts.tolist(), strict=True):
+            self._exponents[exponent] = self._exponents.get(exponent, 0) + number
+
+    def histogram(self, repeats: int) -> ExponentHistogram | None:
+        """The exponents between the smallest and the largest that occur; None if all values are zero."""
+        if not self._exponents:
+            return None
+        first, last = min(self._exponents), max(self._exponents)
+        return ExponentHistogram(first, tuple(self._exponents.get(e, 0) * repeats for e in range(first, last + 1)))

@@ -1,0 +1,143 @@
+"""Which cell, line and expression an instruction stands in: code objects of this session and the sources they came from."""
+
+from __future__ import annotations
+
+import linecache
+import weakref
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
+
+from .model import ExecutionRef, Place, Span
+from .oplog import Site
+from .source import Source
+
+
+@lru_cache(maxsize=64)
+def _file_source(_file: str, text: str) -> Source:
+    return Source(text)
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """One execution and its source. `ref` is final only when the execution has ended."""
+
+    ref: ExecutionRef
+    source: Source
+
+
+class CodeMap:
+    """Which execution a code object came from.
+
+    By identity, not by file name: two cells with the same text share a file name (IPython hashes the text). Graph
+    functions know only file and line; they get the latest cell of that file name.
+    """
+
+    def __init__(self) -> None:
+        self._by_code: dict[int, tuple[weakref.ref[CodeType], Cell]] = {}
+        self._by_file: dict[str, Cell] = {}
+
+    def add(self, code: CodeType, cell: Cell) -> None:
+        """Remember that `code`, and every function defined in it, stands in `cell`."""
+        todo = [code]
+        self._by_file[code.co_filename] = cell
+        while todo:
+            code = todo.pop()
+            self._by_code[id(code)] = (weakref.ref(code), cell)
+            todo += [c for c in code.co_consts if isinstance(c, CodeType)]
+
+    def prune(self) -> None:
+        """Drop code objects that died: their ids may be reused."""
+        dead = [k for k, (ref, _) in self._by_code.items() if ref() is None]
+        for k in dead:
+            del self._by_code[k]
+
+    def cell_of(self, code: CodeType | None, file: str) -> Cell | None:
+        """The cell that holds this code, if it is a cell's."""
+        if code is not None:
+            found = self._by_code.get(id(code))
+            if found is not None and found[0]() is code:
+                return found[1]
+        return self._by_file.get(file)
+
+    def source_of(self, code: CodeType | None, file: str) -> Source | None:
+        """The parsed source that holds this code: a cell's, or a file's as it is on disk (or in linecache)."""
+        cell = self.cell_of(code, file)
+        if cell is not None:
+            return cell.source
+        text = "".join(linecache.getlines(file))
+        return _file_source(file, text) if text else None
+
+    def source_of_execution(self, ref: ExecutionRef | None) -> Source | None:
+        """The source that an execution ran, if it is still known."""
+        return next((c.source for c in self._by_file.values() if c.ref == ref), None)
+
+    def names_at(self, site: Site) -> tuple[tuple[str, ...], str | None]:
+        """Paths that the failing statement and the statements that bind its names load, and the path that it binds."""
+        source = self.source_of(site.code, site.file)
+        node = source.node_at(site.line + source.offset) if source is not None else None
+        if source is None or node is None:
+            return (), None
+        paths = [p for n in (node, *source.binders(node)) for p in source.paths_in(n)]
+        span = span_of(site.code, site.lasti) if site.code is not None else None
+        return tuple(dict.fromkeys(paths)), source.target_of(node, span)
+
+    def place_of(self, site: Site) -> Place:
+        """The place of a recorded site."""
+        return self.place(site.code, site.lasti, site.line, site.file, site.function)
+
+    def place(self, code: CodeType | None, lasti: int, line: int, file: str, function: str) -> Place:
+        """The statement and the expression of one instruction. `line` is the compiled line."""
+        cell = self.cell_of(code, file)
+        source = self.source_of(code, file)
+        offset = source.offset if source is not None else 0
+        span = span_of(code, lasti) if code is not None else None
+        if span is not None and source is not None:
+            span = Span(
+                span.line + offset, _chars(source, span.line + offset, span.column), span.end_line + offset,
+                _chars(source, span.end_line + offset, span.end_column),
+            )  # fmt: skip
+        node = source.node_at(line + offset) if source is not None else None
+        if source is not None and node is not None:
+            text = source.statement(node).code
+        else:
+            text = (
+                source.lines[line + offset - 1].strip()
+                if source is not None and 0 < line + offset <= len(source.lines)
+                else ""
+            )
+        return Place(
+            execution=cell.ref if cell is not None else None,
+            file=None if cell is not None else file,
+            line=line + offset,
+            code=text,
+            function=None
+            if function in ("", "<module>", "<cell line: 1>") or function.startswith("<cell line")
+            else function,
+            span=span,
+        )
+
+
+def _chars(source: Source, line: int, column: int) -> int:
+    """Character column of a UTF-8 byte column."""
+    if not 0 < line <= len(source.lines):
+        return column
+    return len(source.lines[line - 1].encode()[:column].decode(errors="ignore"))
+
+
+def span_of(code: CodeType, lasti: int) -> Span | None:
+    """The expression that an instruction belongs to (byte columns, compiled lines); None where it is not recorded."""
+    if lasti < 0:
+        return None
+    for i, (line, end_line, column, end_column) in enumerate(code.co_positions()):
+        if i == lasti // 2:
+            if line is None or end_line is None or column is None or end_column is None:
+                return None
+            return Span(line, column, end_line, end_column)
+    return None
+
+
+def first_line(code: CodeType) -> int:
+    """Line of the first instruction: a module's code object says 1 whatever its statement's line is."""
+    lines = [p[0] for p in code.co_positions() if p[0]]
+    return min(lines) if lines else code.co_firstlineno

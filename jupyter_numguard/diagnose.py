@@ -1,0 +1,77 @@
+"""Which rules explain a lineage path, best first, each with its evidence, advice and the rewrite that cures it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .model import Diagnosis, Evidence, LineagePath, RewriteAdvice
+from .rewrite import Proposal, Rewrite, Verdict, VerifyRun, propose
+from .rule import Rule
+
+_MAX_PROPOSALS = 4  # how many rewritten statements of one rule are run
+
+
+def diagnose(
+    path: LineagePath, rules: Sequence[Rule], rewrites: Sequence[Rewrite], run: VerifyRun | None
+) -> tuple[Diagnosis, ...]:
+    """Every rule that matches, most convincing first.
+
+    Args:
+        path: One non-finite variable with its origin and the statements around it.
+        run: Runs a proposed rewrite on copies of the operands; None: rewrites are proposed and not verified.
+
+    A rule that raises is treated as not matching: no diagnosis is worth the report.
+    """
+    found: list[tuple[Rule, Evidence]] = []
+    for rule in rules:
+        try:
+            evidence = rule.detect(path)
+        except Exception:
+            evidence = None
+        if evidence is not None:
+            found.append((rule, evidence))
+    ranked = sorted(found, key=lambda hit: (_rank(hit[0], found), -hit[1].confidence, hit[0].code))
+    return tuple(
+        Diagnosis(
+            category=rule.category.name,
+            category_name=rule.category.value,
+            rule=rule.code,
+            rule_name=rule.name,
+            evidence=evidence.text,
+            advice=rule.advice(path),
+            rewrite=_rewrite(path, rewrites, rule.code, run),
+            confidence=evidence.confidence,
+            docs=rule.docs,
+        )
+        for rule, evidence in ranked
+    )
+
+
+def _rank(rule: Rule, found: Sequence[tuple[Rule, Evidence]]) -> int:
+    """How many of the matching rules declare that they precede this one."""
+    return sum(rule.code in other.precedes for other, _ in found)
+
+
+def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: VerifyRun | None) -> RewriteAdvice | None:
+    """The first proposal that is verified, else the first one."""
+    try:
+        proposals = propose(path, rewrites, code)[:_MAX_PROPOSALS]
+    except Exception:
+        return None  # a source that the matcher chokes on gets no rewrite
+    best: tuple[Proposal, Verdict] | None = None
+    for proposal in proposals:
+        verdict = Verdict(False, "Not run: no copies of the operands were taken.") if run is None else run(proposal)
+        if best is None or verdict.verified:
+            best = proposal, verdict
+        if verdict.verified:
+            break
+    if best is None:
+        return None
+    proposal, verdict = best
+    return RewriteAdvice(
+        edits=proposal.edits,
+        before=proposal.statement.source.strip(),
+        after=proposal.source.strip(),
+        verified=verdict.verified,
+        note=verdict.note,
+    )

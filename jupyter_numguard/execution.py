@@ -1,0 +1,228 @@
+"""One cell while it runs: which statements ran, what each left behind, and the recorder that listens.
+
+The flags of the tensors that a statement touched are computed on their devices after it and read at the end of the cell,
+all at once.
+"""
+
+from __future__ import annotations
+
+import linecache
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+
+from . import snapshot
+from .backends import loaded_backends
+from .backends.base import Backend, Probe
+from .codemap import Cell, CodeMap, first_line
+from .lineage import Seen, StatementRun
+from .model import ExecutionRef, Framework, Mode, Place, Statement, Written
+from .oplog import Key, OpLog
+from .reach import function_writes, reach
+from .record import Recorder
+from .source import Source
+
+# Calls whose effect reaches tensors that the statement does not name: gradients, parameters, buffers.
+_FAR_REACHING = frozenset(
+    "backward grad gradient step minimize apply_gradients fit train_on_batch load_state_dict zero_grad apply update".split()
+)
+
+
+@dataclass(slots=True)
+class _Glance:
+    """One run of a statement: what it may have read, and what it left in the tensors that it touched; no tensor.
+
+    Attributes:
+        index: Position in the execution.
+        leaves: (path, root, memory, framework) of every tensor looked at.
+        probes: Per backend: the flags of those that may have changed, and their positions in `leaves`.
+    """
+
+    index: int
+    statement: Statement | None
+    line: int
+    reads: frozenset[str]
+    binds: frozenset[str]
+    written: Written = Written()
+    leaves: list[tuple[str, str, Key, Framework]] = field(default_factory=list)
+    probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
+
+
+class Execution:
+    """A running cell. All calls come from one thread.
+
+    Attributes:
+        ref: Its number and cell id.
+        mode: "trace" once `start_trace` was called.
+        began: `time.perf_counter()` at its start.
+        spent: Seconds that numguard took inside the cell, statement checks included.
+    """
+
+    def __init__(
+        self, raw: str, ref: ExecutionRef, namespace: Callable[[], Mapping[str, object]], code: CodeMap, *, watch: bool
+    ) -> None:
+        """Start.
+
+        Args:
+            raw: The cell as the user sees it.
+            namespace: Gives the tensors' roots: the user's own names only.
+            watch: Whether the free recorders run.
+        """
+        self.raw = raw
+        self.ref = ref
+        self.mode: Mode = "watch"
+        self.began = time.perf_counter()
+        self.spent = 0.0
+        self.quiet = False
+        self._namespace = namespace
+        self._code = code
+        self._cell: Cell | None = None
+        self._cells: list[Cell] = []
+        self._done: list[_Glance] = []
+        self._open: list[_Glance] = []
+        self._file = ""
+        self._fingerprints: dict[str, Hashable] = {}
+        self.recorder: Recorder | None = Recorder(code.names_at, watch=True) if watch else None
+        self._recording = False
+
+    # --- recorder ---------------------------------------------------------------------------------------------------
+    def start_trace(self, *, stop: bool, quiet: bool, seed: Callable[[OpLog], None]) -> None:
+        """From here on every operation is recorded; `seed` marks what was non-finite before."""
+        if self.mode == "trace":
+            return
+        if self.recorder is not None:
+            self.recorder.stop()
+        self.mode, self.quiet = "trace", quiet
+        self.recorder = Recorder(self._code.names_at, stop=stop)
+        self.recorder.log.statement = len(self._done) + len(self._open) - 1
+        seed(self.recorder.log)
+        self.recorder.start()
+        self._recording = True
+
+    def stop_recording(self) -> None:
+        """End the recorders; the log stays."""
+        if self.recorder is not None:
+            self.recorder.stop()
+        self._recording = False
+
+    @property
+    def log(self) -> OpLog | None:
+        """What was recorded."""
+        return self.recorder.log if self.recorder is not None else None
+
+    # --- statements -------------------------------------------------------------------------------------------------
+    def before_statement(self, code: CodeType) -> None:
+        """A top-level statement is about to run."""
+        start = time.perf_counter()
+        cell = self._cell_of(code)
+        self._code.add(code, cell)
+        node = cell.source.top_level_at(first_line(code))
+        statement = cell.source.statement(node) if node is not None else None
+        line = statement.line if statement is not None else first_line(code) + cell.source.offset
+        reads = statement.reads if statement is not None else frozenset(code.co_names)
+        binds = statement.binds if statement is not None else frozenset()
+        index = len(self._done) + len(self._open)
+        self._open.append(_Glance(index, statement, line, reads, binds))
+        if self.recorder is not None:
+            self.recorder.log.statement = index
+            self.recorder.refresh()
+        self.spent += time.perf_counter() - start
+
+    def after_statement(self, code: CodeType) -> None:
+        """It ended."""
+        start = time.perf_counter()
+        if not self._open:
+            return
+        done = self._open.pop()
+        self._done.append(done)
+        if self.recorder is not None:
+            self.recorder.log.statement = self._open[-1].index if self._open else done.index
+        statement = done.statement
+        namespace = self._namespace()
+        names = (statement.reads | statement.binds) if statement is not None else done.reads
+        touched, functions = reach(names, namespace)
+        own = statement.written if statement is not None else Written()
+        theirs = function_writes(functions) if functions else Written()
+        done.written = Written(own.nan_span or theirs.nan_span, own.inf_span or theirs.inf_span)
+        done.reads = frozenset(done.reads | (touched - done.binds))
+        far = statement is None or not _FAR_REACHING.isdisjoint(statement.calls) or self._calls_far(functions)
+        roots = namespace if far else {n: namespace[n] for n in touched}
+        self._glance(done, roots)
+        self.spent += time.perf_counter() - start
+
+    @staticmethod
+    def _calls_far(functions: Sequence[FunctionType]) -> bool:
+        return any(not _FAR_REACHING.isdisjoint(f.__code__.co_names) for f in functions)
+
+    def _glance(self, glance: _Glance, roots: Mapping[str, object]) -> None:
+        """Queue the flags of what may have changed; nothing is read from a device and no tensor is kept."""
+        if not roots:
+            return
+        groups: dict[str, tuple[Backend, list[int], list[object]]] = {}
+        for leaf in snapshot.walk(roots, loaded_backends()).leaves:
+            backend, value = leaf.backend, leaf.value
+            mark = (id(value), backend.fingerprint(value))
+            same = self._fingerprints.get(leaf.path) == mark and leaf.root not in glance.binds
+            self._fingerprints[leaf.path] = mark
+            if not (same and backend.fingerprint_shows_writes) and backend.why_unchecked(value) is None:
+                _, positions, values = groups.setdefault(type(backend).__name__, (backend, [], []))
+                positions.append(len(glance.leaves))
+                values.append(value)
+            glance.leaves.append((leaf.path, leaf.root, leaf.key, backend.framework_name))
+        for backend, positions, values in groups.values():
+            try:
+                glance.probes.append((backend, backend.probe(values), positions))
+            except Exception:  # one tensor that cannot be read: the statement is not attributed, the cell's check stands
+                continue
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+    @property
+    def probes(self) -> list[tuple[Backend, Probe]]:
+        """All queued flags, to be read together with those of the check at the end."""
+        return [(b, p) for g in self._done for b, p, _ in g.probes]
+
+    def runs(self) -> list[StatementRun]:
+        """The statement runs in order, with what was seen after each. Call after the flags were read."""
+        last: dict[str, bool] = {}
+        log = self.log
+        out = []
+        for glance in sorted(self._done, key=lambda g: g.index):
+            flags: dict[int, bool] = {}
+            for _, probe, positions in glance.probes:
+                flags.update(zip(positions, map(bool, probe.flags), strict=True))
+            for i, (path, _, _, _) in enumerate(glance.leaves):
+                last[path] = flags.get(i, last.get(path, False))
+            code = glance.statement.code if glance.statement is not None else ""
+            out.append(
+                StatementRun(
+                    index=glance.index,
+                    execution=self.ref,
+                    place=Place(self.ref, None, glance.line, code),
+                    statement=glance.statement,
+                    reads=glance.reads,
+                    binds=glance.binds,
+                    written=glance.written,
+                    seen=tuple(
+                        Seen(path, root, key, framework, last[path], i in flags)
+                        for i, (path, root, key, framework) in enumerate(glance.leaves)
+                    ),
+                    signals=[e for e in log.signals() if e.statement == glance.index] if log is not None else [],
+                    escapes=[e for e in log.escaped if e.statement == glance.index] if log is not None else [],
+                )
+            )
+        return out
+
+    def set_count(self, count: int | None) -> None:
+        """The execution's number, known for sure only at its end (IPython counts up before or after the hooks)."""
+        self.ref = ExecutionRef(count, self.ref.cell_id)
+        for cell in self._cells:
+            cell.ref = self.ref
+
+    def _cell_of(self, code: CodeType) -> Cell:
+        if self._cell is None or code.co_filename != self._file:
+            self._file = code.co_filename
+            compiled = "".join(linecache.getlines(code.co_filename))
+            self._cell = Cell(self.ref, Source(self.raw, compiled or None))
+            self._cells.append(self._cell)
+        return self._cell

@@ -1,0 +1,110 @@
+"""Non-finite tensors and their lineage become findings: one per memory, intended ones told apart, most useful first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .check import NonFinite
+from .codemap import CodeMap
+from .lineage import Answer, Lineage
+from .model import Finding, LineagePath, Origin
+from .steps import statements_of, steps_of
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A finding without its diagnoses, and what they are made from.
+
+    Attributes:
+        path: Plain data for rules and rewrites.
+        samples: Copies of the tensors that the failing statement named, by name.
+    """
+
+    finding: Finding
+    path: LineagePath
+    samples: Mapping[str, object]
+    order: tuple[int, int, int]
+
+
+def group_by_memory(found: Sequence[NonFinite]) -> list[tuple[NonFinite, tuple[str, ...]]]:
+    """One entry per memory: the plainest path, and the other paths as aliases."""
+    groups: dict[object, list[NonFinite]] = {}
+    for n in found:
+        groups.setdefault(n.key, []).append(n)
+    out = []
+    for group in groups.values():
+        group.sort(key=lambda n: _plainness(n.path))
+        out.append((group[0], tuple(dict.fromkeys(n.path for n in group[1:] if n.path != group[0].path))))
+    return out
+
+
+def _plainness(path: str) -> tuple[int, int, str]:
+    return (len(re.findall(r"[.\[]", path)), len(path), path)
+
+
+def explain(
+    n: NonFinite, aliases: tuple[str, ...], lineage: Lineage, code: CodeMap, *, function: str | None = None, scaled: bool = False
+) -> Explained:
+    """Where one non-finite tensor came from and whether it is meant.
+
+    Args:
+        function: Name of the function whose local variable this is; None for the notebook's own.
+        scaled: A GradScaler is at work: a non-finite gradient is a step that it skips.
+    """
+    answer = lineage.answer(n.path, n.root, n.key, n.tensor.framework, n.state)
+    version = lineage.version_of(n.path, n.key)
+    intended = None
+    if answer.origin is None and answer.intended is not None:
+        intended = answer.intended
+    elif scaled and re.search(r"\.grad(?:$|[.\[])", n.path):
+        intended = "gradient of a step that the GradScaler skips while it looks for a scale"
+    elif answer.event is None and _looks_like_mask(n, answer.origin):
+        intended = "attention mask: 0 where it looks, -Inf where it does not"
+    finding = Finding(
+        variable=n.path,
+        scope="notebook" if function is None else "local",
+        function=function,
+        aliases=aliases,
+        tensor=n.tensor,
+        counts=n.counts,
+        first_index=n.first_index,
+        intended=intended,
+        origin=answer.origin if intended is None else None,
+        lineage=steps_of(n.path, n.counts, version, answer, lineage, code),
+        more=n.more,
+    )
+    path = LineagePath(
+        variable=n.path, origin=finding.origin, steps=finding.lineage, statements=statements_of(answer, lineage, code),
+        framework=n.tensor.framework,
+    )  # fmt: skip
+    return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order)
+
+
+def _looks_like_mask(n: NonFinite, origin: Origin | None) -> bool:
+    """-Inf and 0 only, in two dimensions or more, from a statement that takes no logarithm: a library made a mask."""
+    c = n.counts
+    if c.nan or c.posinf or not c.neginf or len(n.tensor.shape) < 2 or c.neginf == c.size:
+        return False
+    if origin is not None and origin.op.startswith("log"):
+        return False
+    return n.finite_range == (0.0, 0.0)
+
+
+def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Explained]:
+    """Most useful first: alarms before intended, the first origin first, and of one origin the plainest name.
+
+    Args:
+        bound: Names that the cell bound itself: what the person just computed and looks at.
+    """
+
+    def rank(e: Explained) -> tuple[object, ...]:
+        f = e.finding
+        deep, length, _ = _plainness(f.variable)
+        known = f.origin is not None
+        return (f.intended is not None, not known, e.order if known else (0, 0, 0), f.scope == "local", deep > 0,
+                f.variable.split(".")[0].split("[")[0] not in bound, "loss" not in f.variable.lower(), deep, length,
+                f.variable)  # fmt: skip
+
+    return sorted(explained, key=rank)

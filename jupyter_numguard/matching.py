@@ -1,0 +1,208 @@
+"""Match a pattern term against the user's statements, also through variables that an earlier statement bound.
+
+`p = softmax(z)` … `log(p)` matches `log(softmax(x))` with x = z, provided that nothing between the two statements may have
+rebound `z`. What is not understood does not match.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .model import LineagePath, SourceStatement, Span
+from .terms import CONSTANT, OPAQUE, Term, aliases_of, bound_value, expressions, parse, targets, term_of
+
+METAVARIABLE = "metavariable"
+_COMMUTATIVE = {"add", "mul", "logaddexp"}
+_MAX_DEPTH = 8  # how many bindings a name is followed through
+
+Bindings = dict[str, Term]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A place where a pattern applies.
+
+    Attributes:
+        root: The whole matched expression; it is replaced.
+        bindings: Metavariable -> the user's expression.
+        used: Every operation of the user that took part.
+    """
+
+    root: Term
+    bindings: Bindings
+    used: tuple[Term, ...]
+
+
+class Reader:
+    """The statements of a lineage path, newest first, as terms.
+
+    Attributes:
+        sequence: `later` newest first, then `statements`.
+        failing: Position of the failing statement in it.
+    """
+
+    def __init__(self, path: LineagePath) -> None:
+        self.path = path
+        self.sequence: tuple[SourceStatement, ...] = tuple(reversed(path.later)) + path.statements
+        self.failing = len(path.later)
+        self.aliases = aliases_of(path)
+        self._targets = tuple(targets(s) for s in self.sequence)
+
+    def term(self, node: ast.expr, home: int) -> Term:
+        """The canonical term of a node of statement `home`."""
+        return term_of(node, self.aliases, home)
+
+    def terms(self, home: int) -> Iterator[Term]:
+        """All operations written in one statement, outermost first."""
+        for node in expressions(self.sequence[home]):
+            term = self.term(node, home)
+            if term.op not in (OPAQUE, CONSTANT):
+                yield term
+
+    def definition(self, term: Term) -> Term | None:
+        """What an earlier statement bound to the name that `term` is; None where that is not plain."""
+        if term.op != OPAQUE or not isinstance(term.node, ast.Name) or not self.sequence:
+            return None
+        name, function = term.node.id, self.sequence[term.home].function
+        for home in range(term.home + 1, len(self.sequence)):
+            statement = self.sequence[home]
+            if statement.function != function:
+                continue
+            if name in self._targets[home]:
+                value = bound_value(statement, name)
+                return None if value is None else self.term(value, home)
+        return None
+
+    def expansions(self, term: Term) -> Iterator[Term]:
+        """The term itself, and what it stands for where it is a name."""
+        seen: Term | None = term
+        for _ in range(_MAX_DEPTH):
+            if seen is None:
+                return
+            yield seen
+            seen = self.definition(seen)
+
+    def is_stable(self, term: Term, root: int) -> bool:
+        """Whether the names in `term` still mean at statement `root` what they meant where `term` stands."""
+        if term.home == root:
+            return True
+        names = {n.id for n in ast.walk(term.node) if isinstance(n, ast.Name)}
+        return not any(names & self._targets[home] for home in range(root + 1, term.home + 1))
+
+    def covers(self, term: Term, span: Span | None, op: str) -> bool:
+        """Whether `term` is the failing operation: same statement, and the span lies on it."""
+        if term.home != self.failing:
+            return False
+        if span is None:
+            return term.op == op
+        statement = self.sequence[self.failing]
+        line, end_line = lines_of(term.node, statement)
+        start, end = (line, columns(term.node, statement)[0]), (end_line, columns(term.node, statement)[1])
+        return start <= (span.line, span.column) and (span.end_line, span.end_column) <= end
+
+    def guilty(self) -> Term | None:
+        """The failing operation in the failing statement: the innermost expression of that op on the origin's span."""
+        origin = self.path.origin
+        if origin is None or not self.path.statements:
+            return None
+        found = [t for t in self.terms(self.failing) if t.op == origin.op and self.covers(t, origin.span, origin.op)]
+        if not found:  # a span may be narrower than the expression, or of an earlier edit of the cell
+            found = [t for t in self.terms(self.failing) if t.op == origin.op]
+        return found[-1] if found else None
+
+    def match(self, pattern: Term, term: Term) -> Match | None:
+        """The first way in which `term` (written out, not a name) is an instance of `pattern`."""
+        for bindings, used in self._match(pattern, term, {}, ()):
+            if all(self.is_stable(t, term.home) for t in bindings.values()):
+                return Match(term, bindings, used)
+        return None
+
+    def _match(
+        self, pattern: Term, term: Term, bindings: Bindings, used: tuple[Term, ...]
+    ) -> Iterator[tuple[Bindings, tuple[Term, ...]]]:
+        if pattern.op == METAVARIABLE:
+            assert isinstance(pattern.node, ast.Name)
+            name = pattern.node.id
+            if name not in bindings:
+                yield {**bindings, name: term}, used
+            elif self._same(bindings[name], term):
+                yield bindings, used
+            return
+        if pattern.op == CONSTANT:
+            if term.key == pattern.key:
+                yield bindings, used
+            return
+        for written in self.expansions(term):
+            if written.op != pattern.op or written.op == OPAQUE:
+                continue
+            for pairs in _pairings(pattern, written):
+                yield from self._match_all(pairs, bindings, (*used, written))
+
+    def _match_all(
+        self, pairs: tuple[tuple[Term, Term], ...], bindings: Bindings, used: tuple[Term, ...]
+    ) -> Iterator[tuple[Bindings, tuple[Term, ...]]]:
+        if not pairs:
+            yield bindings, used
+            return
+        (pattern, term), *rest = pairs
+        for b, u in self._match(pattern, term, bindings, used):
+            yield from self._match_all(tuple(rest), b, u)
+
+    def _same(self, a: Term, b: Term) -> bool:
+        """Whether two expressions of the user are the same value: equally written where the same bindings hold."""
+        if a.key != b.key:
+            return False
+        late, early = sorted((a, b), key=lambda t: t.home)
+        return self.is_stable(early, late.home)
+
+
+def _pairings(pattern: Term, term: Term) -> Iterator[tuple[tuple[Term, Term], ...]]:
+    """How the arguments of both may correspond. A metavariable of the pattern marked optional may go without."""
+    wanted, given = dict(pattern.arguments), dict(term.arguments)
+    if set(given) - set(wanted):
+        return
+    missing = [p for slot, p in wanted.items() if slot not in given]
+    if any(p.op != METAVARIABLE or not is_optional(p) for p in missing):
+        return
+    yield tuple((p, given[slot]) for slot, p in wanted.items() if slot in given)
+    if pattern.op in _COMMUTATIVE and set(given) == {"x", "y"}:
+        yield (wanted["x"], given["y"]), (wanted["y"], given["x"])
+
+
+def is_optional(metavariable: Term) -> bool:
+    """A metavariable with a default in the pattern's signature; `rewrite.py` marks it so."""
+    return isinstance(metavariable.node, ast.Name) and metavariable.node.id.startswith("optional_")
+
+
+def lines_of(node: ast.expr, statement: SourceStatement) -> tuple[int, int]:
+    """First and last line of the node in its cell or file."""
+    parsed = parse(statement.source)
+    shift = statement.line - 1 - (parsed.shift if parsed is not None else 0)
+    return node.lineno + shift, (node.end_lineno or node.lineno) + shift
+
+
+def columns(node: ast.expr, statement: SourceStatement) -> tuple[int, int]:
+    """First and end column of the node, in characters (the syntax tree counts UTF-8 bytes)."""
+    lines = statement.source.splitlines()
+    first, last = (n - statement.line for n in lines_of(node, statement))
+    start = len(lines[first].encode()[: node.col_offset].decode())
+    return start, len(lines[last].encode()[: node.end_col_offset].decode())
+
+
+def offsets(node: ast.expr, statement: SourceStatement) -> tuple[int, int]:
+    """Where the node's text begins and ends in the statement's source."""
+    starts = [0]
+    for line in statement.source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    first, last = (n - statement.line for n in lines_of(node, statement))
+    start, end = columns(node, statement)
+    return starts[first] + start, starts[last] + end
+
+
+def text_of(term: Term, reader: Reader) -> str:
+    """The user's exact text of a term."""
+    statement = reader.sequence[term.home]
+    start, end = offsets(term.node, statement)
+    return statement.source[start:end]

@@ -1,0 +1,124 @@
+"""Run a function on private copies under its framework, value and gradient, and hand back float64 ndarrays.
+
+No framework is imported: what the user did not import has no sample either. Nothing global is changed: torch's gradient
+mode and numpy's error state are set for the call only, warning filters and random state are not touched.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .model import Framework
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A value and its gradients for each float operand (None for the others), as float64 ndarrays."""
+
+    value: Any
+    gradients: tuple[Any, ...]
+
+    def is_finite(self) -> bool:
+        """Value and gradients hold neither NaN nor Inf."""
+        import numpy
+
+        return all(bool(numpy.isfinite(a).all()) for a in (self.value, *self.gradients) if a is not None)
+
+
+def is_tensor(value: object, framework: Framework) -> bool:
+    """Whether the value is a tensor of this framework."""
+    module = sys.modules.get(framework)
+    if module is None:
+        return False
+    kind = module.ndarray | module.generic if framework == "numpy" else (
+        module.Tensor if framework == "torch" else module.Tensor | module.Variable
+    )  # fmt: skip
+    return isinstance(value, kind)
+
+
+def is_float_tensor(value: object, framework: Framework) -> bool:
+    """Whether the value is a tensor of real floating point numbers."""
+    if not is_tensor(value, framework):
+        return False
+    tensor: Any = value
+    if framework == "torch":
+        return bool(tensor.is_floating_point())
+    return bool(tensor.dtype.is_floating) if framework == "tensorflow" else tensor.dtype.kind == "f"
+
+
+def widened(value: Any, framework: Framework) -> Any:
+    """A float tensor as float64; anything else as it is."""
+    if not is_float_tensor(value, framework):
+        return value
+    if framework == "torch":
+        return value.detach().double()
+    return sys.modules["tensorflow"].cast(value, "float64") if framework == "tensorflow" else value.astype("float64")
+
+
+def array(value: Any, framework: Framework) -> Any:
+    """A result of the framework as an ndarray of float64 (booleans as they are)."""
+    import numpy
+
+    if framework == "torch" and is_tensor(value, framework):
+        value = value.detach()
+        value = value.numpy() if value.dtype is sys.modules["torch"].bool else value.double().numpy()
+    elif framework == "tensorflow" and is_tensor(value, framework):
+        value = value.numpy()
+    out = numpy.asarray(value)
+    return out if out.dtype == bool else out.astype("float64")
+
+
+def evaluate(function: Callable[..., Any], values: Sequence[Any], framework: Framework, *, gradient: bool) -> Outcome:
+    """Call `function(*values)`; the gradient is that of a weighted sum of the result.
+
+    The weights differ from element to element, so that gradients that cancel in a plain sum (softmax) are seen.
+
+    Raises:
+        Exception: Whatever the framework raises.
+    """
+    if framework == "torch":
+        return _evaluate_torch(function, values, gradient)
+    if framework == "tensorflow":
+        return _evaluate_tensorflow(function, values, gradient)
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        return Outcome(array(function(*values), framework), ())
+
+
+def _evaluate_torch(function: Callable[..., Any], values: Sequence[Any], gradient: bool) -> Outcome:
+    torch = sys.modules["torch"]
+    with torch.inference_mode(False), torch.enable_grad():
+        leaves = [
+            v.detach().clone().requires_grad_(gradient) if is_float_tensor(v, "torch") else v for v in values
+        ]
+        result = function(*leaves)
+        wanted = [v for v in leaves if is_float_tensor(v, "torch")]
+        gradients: list[Any] = [None] * len(leaves)
+        if gradient and is_float_tensor(result, "torch") and result.requires_grad:
+            total = (result * _weights(result, torch.linspace)).sum()
+            answers = iter(torch.autograd.grad(total, wanted, allow_unused=True))
+            gradients = [next(answers) if is_float_tensor(v, "torch") else None for v in leaves]
+    return Outcome(array(result, "torch"), tuple(None if g is None else array(g, "torch") for g in gradients))
+
+
+def _weights(result: Any, linspace: Callable[..., Any]) -> Any:
+    return linspace(0.5, 1.5, result.numel(), device=result.device).reshape(result.shape).to(result.dtype)
+
+
+def _evaluate_tensorflow(function: Callable[..., Any], values: Sequence[Any], gradient: bool) -> Outcome:
+    tf = sys.modules["tensorflow"]
+    leaves = [tf.convert_to_tensor(v) if is_float_tensor(v, "tensorflow") else v for v in values]
+    wanted = [v for v in leaves if is_float_tensor(v, "tensorflow")]
+    with tf.GradientTape() as tape:
+        tape.watch(wanted)
+        result = function(*leaves)
+        weights = tf.reshape(tf.cast(tf.linspace(0.5, 1.5, tf.size(result)), result.dtype), tf.shape(result))
+        total = tf.reduce_sum(result * weights)
+    answers = iter(tape.gradient(total, wanted) if gradient and wanted else [None] * len(wanted))
+    gradients = [next(answers) if is_float_tensor(v, "tensorflow") else None for v in leaves]
+    dense = (None if g is None else array(tf.convert_to_tensor(g), "tensorflow") for g in gradients)
+    return Outcome(array(result, "tensorflow"), tuple(dense))

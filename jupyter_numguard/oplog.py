@@ -1,0 +1,297 @@
+"""What one traced execution did: sites with counts, and an event for each kind of non-finite result a site produced.
+
+The frameworks' recorders write here; nothing in this file knows a framework. While all is finite a recorder only counts
+sites. When it meets a non-finite result it asks `judge` what that result is, and `record`s it:
+
+    created         the result holds NaN and no operand does, or Inf while all operands are finite
+    propagated      an operand was non-finite already; `parents` lead to where that one came from
+    written         a literal, a fill, a mask, loaded data: nobody computed it
+    uninitialised   memory of `empty` before its first write
+    carried         it was non-finite before this execution; `origin` is what was said of it then
+
+Events are aggregated by site, kind and phase, so memory is bounded by the source, not by the number of steps. No tensor
+is kept: operands are summarised at once, and memory is known by `Key`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any, Literal
+
+from .errors import NonFiniteError
+from .frames import user_frame, user_stack
+from .model import Confidence, NonFiniteState, NotTraced, Origin, Phase, TensorSummary
+
+Key = Hashable
+"""Identity of a tensor's memory: `("mem", device, address)` for torch and numpy (they share host memory), `("tf", id)`
+for an eager TensorFlow tensor, `("tfvar", id)` for a variable's handle."""
+
+EventKind = Literal["created", "propagated", "written", "uninitialised", "carried"]
+
+MAX_MARKS = 65_536  # non-finite memories known at once; a NaN run of a large model holds a few thousand
+MAX_PARENTS = 8
+
+
+@dataclass(slots=True, eq=False)
+class Site:
+    """One operation at one place of the source.
+
+    Attributes:
+        code: The user's code object; None where only file and line are known (graph functions).
+        lasti: Offset of the instruction in `code`, -1 if unknown; `co_positions` turns it into the guilty expression.
+        op: The operation as the framework names it there.
+        count: How often the operation ran here so far.
+    """
+
+    code: CodeType | None
+    lasti: int
+    line: int
+    op: str
+    file: str = ""
+    function: str = ""
+    count: int = 0
+    events: dict[Hashable, OpEvent] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class OpEvent:
+    """A non-finite result; see the module's docstring for `kind`.
+
+    Attributes:
+        order: Position in the execution; earlier events have smaller numbers.
+        statement: Index of the top-level statement that was running.
+        op: Canonical name. `native_op` is the framework's.
+        occurrence: The how-many-th run of the site; 0 where it is not known.
+        state: Which non-finite kinds the result holds.
+        parents: Events of the non-finite operands.
+        backward_site: For phase "backward": where the gradient was asked for; `site` is then the forward site.
+        called_from: User frames outside the failing one, innermost first: (code, last instruction, line).
+        origin, intended: For kind "carried": what an earlier execution said of this memory.
+        names: Copies of the user's tensors named in the failing statement, by name (`record.py` takes them).
+        is_signal: It came without a tensor (numpy's error state): resolved by statement, not by memory.
+        is_absorbed: A signal whose value is known to have gone nowhere.
+    """
+
+    order: int
+    statement: int
+    kind: EventKind
+    phase: Phase
+    site: Site | None
+    op: str
+    native_op: str
+    occurrence: int
+    state: NonFiniteState
+    operands: tuple[TensorSummary, ...] = ()
+    result: TensorSummary | None = None
+    parents: tuple[OpEvent, ...] = ()
+    backward_site: Site | None = None
+    called_from: tuple[tuple[CodeType, int, int], ...] = ()
+    confidence: Confidence = "exact"
+    origin: Origin | None = None
+    intended: str | None = None
+    names: dict[str, Any] = field(default_factory=dict)
+    is_signal: bool = False
+    is_absorbed: bool = False
+
+
+OnCreation = Callable[[OpEvent, FrameType | None, Sequence[Any], Sequence[Any]], None]
+
+
+class OpLog:
+    """The record of one execution (see the module's docstring). One per traced execution, used from its thread only.
+
+    Attributes:
+        statement: Index of the top-level statement that runs now; the session sets it.
+        stop: Raise `NonFiniteError` at the first creation (`%%numguard --stop`).
+        on_creation: Called once per new created event with (event, user frame, operands, results), while the operands
+            are alive: `record.py` names them and copies what a rewrite needs.
+        escaped: Non-finite values that left their framework (`.item()`, `float()`, printing), in order.
+    """
+
+    def __init__(self, *, stop: bool = False, on_creation: OnCreation | None = None) -> None:
+        self.sites: dict[tuple[int, int, str], Site] = {}
+        self.events: list[OpEvent] = []
+        self.escaped: list[OpEvent] = []
+        self.statement = -1
+        self.stop = stop
+        self.on_creation = on_creation
+        self._marks: dict[Key, tuple[OpEvent, Callable[[], bool] | None]] = {}
+        self._order = 0
+        self._not_traced: dict[str, NotTraced] = {}
+        self._codes: list[CodeType] = []  # keeps ids in `sites` from being reused while the log lives
+
+    # --- sites ------------------------------------------------------------------------------------------------------
+    def site(self, op: str, frame: FrameType | None) -> Site | None:
+        """The site of `op` at the innermost user frame from `frame` outward, counted once more; None without a user."""
+        user = user_frame(frame)
+        return None if user is None else self.site_at(user.f_code, user.f_lasti, user.f_lineno, op)
+
+    def site_at(self, code: CodeType, lasti: int, line: int, op: str) -> Site:
+        """The site of `op` at a known instruction, counted once more."""
+        key = (id(code), lasti, op)
+        site = self.sites.get(key)
+        if site is None:
+            self._codes.append(code)
+            site = self.sites[key] = Site(code, lasti, line, op, code.co_filename, code.co_name)
+        site.count += 1
+        return site
+
+    # --- marks: which memory is known to be non-finite, and why --------------------------------------------------------
+    def mark(self, keys: Iterable[Key], event: OpEvent, alive: Callable[[], bool] | None = None) -> None:
+        """Remember that the memories `keys` are non-finite because of `event`.
+
+        Args:
+            keys: Memory identities (`Backend.key`).
+            event: Why.
+            alive: Answers whether the memory still belongs to the tensor it was marked for; an address is reused after
+                its tensor died. None if the key is never reused.
+        """
+        for key in keys:
+            self._marks[key] = (event, alive)
+        if len(self._marks) > MAX_MARKS:
+            kept = [(k, m) for k, m in self._marks.items() if m[1] is None or m[1]()]
+            self._marks = dict(kept[-MAX_MARKS // 2 :])
+
+    def event_of(self, key: Key) -> OpEvent | None:
+        """Why this memory is non-finite, if it is known."""
+        found = self._marks.get(key)
+        if found is None:
+            return None
+        event, alive = found
+        if alive is not None and not alive():
+            del self._marks[key]
+            return None
+        return event
+
+    def forget(self, key: Key) -> None:
+        """The memory was overwritten with finite values."""
+        self._marks.pop(key, None)
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether anything non-finite is known: while not, passing values on needs no look."""
+        return bool(self._marks)
+
+    # --- events -----------------------------------------------------------------------------------------------------
+    @staticmethod
+    def judge(result: NonFiniteState, operands: Iterable[NonFiniteState], parents: Sequence[OpEvent]) -> EventKind:
+        """What a non-finite result is, from its state, its operands' states (literals included) and their events.
+
+        A NaN without a NaN operand is a creation even where an Inf went in: whether that Inf was computed (then *its*
+        creation is the origin) or written on purpose (then this one is) is decided on the ancestry, by `lineage.py`.
+        """
+        nan_in = inf_in = False
+        for state in operands:
+            nan_in |= state.nan
+            inf_in |= state.inf
+        if (result.nan and not nan_in) or (result.inf and not nan_in and not inf_in):
+            return "created"
+        return "propagated" if parents else "written"
+
+    def record(
+        self,
+        kind: EventKind,
+        phase: Phase,
+        site: Site | None,
+        op: str,
+        native_op: str,
+        state: NonFiniteState,
+        *,
+        operands: Callable[[], tuple[TensorSummary, ...]] | None = None,
+        result: Callable[[], TensorSummary | None] | None = None,
+        parents: Sequence[OpEvent] = (),
+        occurrence: int | None = None,
+        backward_site: Site | None = None,
+        frame: FrameType | None = None,
+        confidence: Confidence = "exact",
+        tensors: tuple[Sequence[Any], Sequence[Any]] = ((), ()),
+    ) -> OpEvent:
+        """The event of this result: the one that the site has already, or a new one.
+
+        Args:
+            operands, result: Called only for a new event: the summaries cost reductions and host reads.
+            occurrence: The how-many-th run; default the site's count. In backward: of the forward line.
+            frame: The frame that runs now; gives `called_from` and is handed to `on_creation`. Not kept.
+            tensors: The live (operands, results), handed to `on_creation`. Not kept.
+
+        Raises:
+            NonFiniteError: `stop` is set and this is a creation.
+        """
+        slot = (kind, phase, native_op)
+        event = site.events.get(slot) if site is not None else None
+        if event is not None and not (kind == "created" and not self._is_alive(event)):
+            # A later value of the same site may come from elsewhere: keep every cause, bounded.
+            for parent in parents:
+                if parent not in event.parents and parent is not event and len(event.parents) < MAX_PARENTS:
+                    event.parents += (parent,)
+            return event
+        user = user_frame(frame)
+        if event is None:
+            event = OpEvent(0, 0, kind, phase, site, op, native_op, 0, state)
+            self.events.append(event)
+            if site is not None:
+                site.events[slot] = event
+        # Else the earlier creation here was absorbed: nothing descends from it any more, and this one takes its place.
+        self._order += 1
+        event.order, event.statement, event.state = self._order, self.statement, state
+        event.occurrence = occurrence if occurrence is not None else site.count if site is not None else 0
+        event.operands = operands() if operands is not None else ()
+        event.result = result() if result is not None else None
+        event.parents = tuple(parents[:MAX_PARENTS])
+        event.backward_site, event.confidence = backward_site, confidence
+        event.called_from = tuple(user_stack(user))
+        event.names = {}
+        if kind == "created":
+            if self.on_creation is not None:
+                self.on_creation(event, user, *tensors)
+            if self.stop:
+                raise NonFiniteError(f"{native_op} made {describe_state(state)}; stopped because of --stop")
+        return event
+
+    def _is_alive(self, event: OpEvent) -> bool:
+        """Whether some memory that is known to be non-finite descends from `event`."""
+        seen: set[int] = set()
+        todo = [e for key in list(self._marks) if (e := self.event_of(key)) is not None]
+        todo += self.escaped
+        while todo:
+            e = todo.pop()
+            if e is event:
+                return True
+            if id(e) not in seen:
+                seen.add(id(e))
+                todo += e.parents
+        return False
+
+    def carry(self, origin: Origin | None, state: NonFiniteState, intended: str | None) -> OpEvent:
+        """An event for memory that was non-finite before this execution; mark its keys with it."""
+        event = OpEvent(
+            order=-1, statement=-1, kind="carried", phase=origin.phase if origin else "data", site=None,
+            op=origin.op if origin else "data", native_op="", occurrence=0, state=state, origin=origin, intended=intended,
+        )  # fmt: skip
+        return event
+
+    def escape(self, event: OpEvent) -> None:
+        """A non-finite value left its framework as a Python number or text."""
+        if not self.escaped or self.escaped[-1] is not event:
+            self.escaped.append(event)
+
+    def signals(self) -> list[OpEvent]:
+        """Creations that a framework without tensor identity signalled (numpy) and that were not absorbed since."""
+        return [e for e in self.events if e.is_signal and e.kind == "created" and not e.is_absorbed]
+
+    # --- blind spots --------------------------------------------------------------------------------------------------
+    def add_not_traced(self, what: str, reason: str) -> None:
+        """Something the trace cannot see; listed once each in the report."""
+        self._not_traced.setdefault(what, NotTraced(what, reason))
+
+    @property
+    def not_traced(self) -> tuple[NotTraced, ...]:
+        """What the trace could not see."""
+        return tuple(self._not_traced.values())
+
+
+def describe_state(state: NonFiniteState) -> str:
+    """ "NaN", "Inf" or "NaN and Inf"."""
+    return "NaN and Inf" if state.nan and state.inf else "NaN" if state.nan else "Inf"

@@ -1,0 +1,1 @@
+"""Send a report where it can be seen. (STUB: being written.)"""

@@ -1,0 +1,60 @@
+"""Which expressions of the user may be run again on copies: framework operations that only compute.
+
+Everything else (functions of the user, layers, random operations, I/O, in-place methods) is never executed.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from .spellings import ROOTS, functions
+from .terms import full_name
+
+# Last names that only compute, in every framework that has them, as function and as method.
+_PURE = frozenset(
+    """
+    view reshape flatten ravel squeeze unsqueeze expand_dims expand expand_as broadcast_to transpose permute swapaxes t
+    gather index_select select narrow take take_along_axis take_along_dim cat concat concatenate stack split chunk
+    float double half bfloat16 cast astype type_as contiguous detach
+    clamp clip clip_by_value maximum minimum relu softplus logsigmoid log_sigmoid logaddexp softmax logsumexp
+    mean amax amin max min reduce_max reduce_min std var numel size dim
+    matmul mm bmm dot einsum tensordot outer ones_like zeros_like full_like tensor constant ones zeros full finfo
+    masked_fill where tril triu isfinite is_finite cross_entropy binary_cross_entropy_with_logits mse_loss
+    sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
+    """.split()
+)
+_PLAIN_ATTRIBUTES = frozenset({"T", "mT", "shape", "dtype", "ndim", "eps", "tiny", "max", "min", "nn", "functional"})
+_NODES = (
+    ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.IfExp,
+    ast.Attribute, ast.Call, ast.keyword, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context,
+)  # fmt: skip
+
+
+def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, object]) -> str | None:
+    """None if the expression may be run with these names; else the reason in a few words."""
+    for child in ast.walk(node):
+        if not isinstance(child, _NODES):
+            return f"it holds {type(child).__name__}, which is not run"
+        if isinstance(child, ast.Name) and child.id not in names and child.id not in aliases:
+            return f"no copy of `{child.id}` was taken"
+        if isinstance(child, ast.Call) and not _is_pure(child.func, aliases):
+            return f"`{ast.unparse(child.func)}` is not run: it may do more than compute"
+        if isinstance(child, ast.Attribute) and child.attr.startswith("_"):
+            return f"`{ast.unparse(child)}` is private"
+    called = {id(c.func) for c in ast.walk(node) if isinstance(c, ast.Call)}
+    for child in ast.walk(node):
+        if isinstance(child, ast.Attribute) and id(child) not in called and child.attr not in _PLAIN_ATTRIBUTES:
+            name = full_name(child, aliases)
+            if name is None or name.split(".")[0] not in ROOTS:
+                return f"`{ast.unparse(child)}` is not run: it may do more than compute"
+    return None
+
+
+def _is_pure(function: ast.expr, aliases: Mapping[str, str]) -> bool:
+    name = full_name(function, aliases)
+    if name is not None:
+        return name in functions() or (name.split(".")[0] in ROOTS and name.rsplit(".", 1)[-1] in _PURE)
+    if isinstance(function, ast.Attribute):
+        return function.attr in _PURE or "." + function.attr in functions()
+    return False

@@ -1,0 +1,150 @@
+"""Record one execution: every loaded framework's recorder writes into one `OpLog`; at a creation, name and sample.
+
+A sample is a private, bounded copy of the tensors that the failing statement names, taken while they are alive: the
+rewrite is tried on it later. It belongs to the report and goes with it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from types import FrameType
+from typing import Any
+
+from .backends import loaded_backends
+from .backends.base import Backend
+from .model import NotTraced
+from .oplog import OpEvent, OpLog, Site
+
+MAX_SAMPLE_BYTES = 1 << 20  # per tensor (product.md, "Where the operands come from")
+MAX_SAMPLES = 16  # per event: the names of a statement and of those that bound them
+
+NamesAt = Callable[[Site], tuple[tuple[str, ...], str | None]]
+"""(paths that the failing statement and the statements binding its names load, most inner first; the target it binds)."""
+
+
+class Recorder:
+    """Holds the frameworks' recorders of one execution. `start`, any number of `refresh`, `stop`; all on one thread.
+
+    Attributes:
+        log: What was recorded; valid after `stop` too.
+    """
+
+    def __init__(self, names_at: NamesAt, *, stop: bool = False, watch: bool = False) -> None:
+        """Prepare.
+
+        Args:
+            names_at: Which names the source at a site holds.
+            stop: Raise at the first creation.
+            watch: Only what is free enough for watch mode (`Backend.keep_watch`).
+        """
+        self.log = OpLog(stop=stop, on_creation=self._name_and_sample)
+        self._names_at = names_at
+        self._watch = watch
+        self._open: dict[str, AbstractContextManager[None] | None] = {}
+
+    def start(self) -> None:
+        """Begin to record every framework that is imported now."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Begin to record frameworks that were imported since."""
+        for backend in loaded_backends():
+            name = type(backend).__name__
+            if name in self._open:
+                continue
+            self._open[name] = None
+            try:
+                context = backend.keep_watch(self.log) if self._watch else backend.intercept(self.log)
+                if context is not None:
+                    context.__enter__()
+                    self._open[name] = context
+            except Exception as error:  # a framework version whose inside we do not know: the rest is still recorded
+                self.log.add_not_traced(
+                    backend.framework_name, f"its recorder did not start: {type(error).__name__}: {error}"
+                )
+
+    def stop(self) -> None:
+        """End all recorders, last started first. Every one is ended even if another fails to."""
+        for name, context in reversed(list(self._open.items())):
+            if context is None:
+                continue
+            try:
+                context.__exit__(None, None, None)
+            except Exception as error:  # what it recorded so far still counts
+                self.log.add_not_traced(name, f"its recorder did not stop cleanly: {type(error).__name__}: {error}")
+        self._open.clear()
+
+    @property
+    def not_traced(self) -> tuple[NotTraced, ...]:
+        """What could not be seen."""
+        return self.log.not_traced
+
+    def _name_and_sample(
+        self, event: OpEvent, frame: FrameType | None, operands: Sequence[Any], results: Sequence[Any]
+    ) -> None:
+        """Give operands and result the user's names and copy what the statement names. Never raises."""
+        try:
+            if event.site is None:
+                return
+            paths, target = self._names_at(event.site)
+            backends = loaded_backends()
+            values = {p: v for p in paths if (v := _look_up(p, frame, backends)) is not None}
+            names = {id(v): p for p, v in reversed(values.items())}
+            event.operands = tuple(
+                dataclasses.replace(s, variable=names.get(id(t), s.variable)) for s, t in zip(event.operands, operands, strict=False)
+            ) + event.operands[len(operands) :]  # fmt: skip
+            if event.result is not None and event.result.variable is None:
+                name = next((names[id(r)] for r in results if id(r) in names), target)
+                event.result = dataclasses.replace(event.result, variable=name)
+            for path, value in values.items():
+                if len(event.names) >= MAX_SAMPLES:
+                    break
+                if isinstance(value, (int, float, complex, bool, str)):
+                    event.names[path] = value
+                    continue
+                owner = next((b for b in backends if b.owns(value)), None)
+                copy = owner.copy_sample(value, MAX_SAMPLE_BYTES) if owner is not None else None
+                if copy is not None:
+                    event.names[path] = copy
+        except Exception:  # a name or a copy less; the event stands
+            return
+
+
+def _look_up(path: str, frame: FrameType | None, backends: list[Backend]) -> Any | None:
+    """The object that a path of names, attributes and constant indices means in a frame; None if finding out might run code."""
+    if frame is None:
+        return None
+    try:
+        return _value(ast.parse(path, mode="eval").body, frame, backends)
+    except (SyntaxError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _value(node: ast.expr, frame: FrameType, backends: list[Backend]) -> Any | None:
+    if isinstance(node, ast.Name):
+        scope = frame.f_locals if node.id in frame.f_locals else frame.f_globals
+        return scope.get(node.id)
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Attribute):
+        owner = _value(node.value, frame, backends)
+        plain = getattr(type(owner), "__dict__", {}).get(node.attr)
+        if plain is None:
+            try:
+                return object.__getattribute__(owner, "__dict__")[node.attr]
+            except (AttributeError, KeyError):
+                pass
+        for backend in backends:  # a module's parameters are no plain attributes
+            for suffix, child in backend.children(owner) or ():
+                if suffix == "." + node.attr:
+                    return child
+        return None
+    if isinstance(node, ast.Subscript):
+        owner = _value(node.value, frame, backends)
+        index = _value(node.slice, frame, backends)
+        if type(owner) in (list, tuple, dict) and isinstance(index, (int, str)):
+            return owner[index]
+    return None

@@ -1,0 +1,295 @@
+"""One kernel's pipeline: what happens around a cell, in order. Only this file knows the order of the stages."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, TracebackType
+from typing import Any
+
+from . import check, snapshot
+from .backends import loaded_backends
+from .check import NonFinite
+from .codemap import CodeMap
+from .diagnose import diagnose
+from .errors import UsageError
+from .execution import Execution
+from .findings import Explained, explain, group_by_memory, in_order
+from .frames import is_user_file
+from .lineage import Lineage
+from .model import (
+    Checked,
+    ExecutionRef,
+    Finding,
+    LineagePath,
+    NonFiniteState,
+    NotTraced,
+    Origin,
+    Report,
+    Seconds,
+    Skipped,
+    Status,
+)
+from .model import Execution as ExecutionFacts
+from .oplog import Key, OpEvent, OpLog
+from .publish import show_report
+
+# What IPython itself keeps in the namespace; `Out` and `_` hold results, which are checked as "Out[n]".
+_IPYTHON = re.compile(r"^(_+|_i+|_ih|_oh|_dh|_\d+|_i\d+|_exit_code|_sh|In|Out|get_ipython|exit|quit|open|__\w+__)$")
+MAX_REPORTS = 200  # kept for `%numguard report VARIABLE`; a report is a few kilobytes of text
+
+
+@dataclass(frozen=True, slots=True)
+class TraceOptions:
+    """Options of `%%numguard`: `stop` raises at the first creation, `quiet` drops the closing line of a finite cell."""
+
+    stop: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A variable that was non-finite at the last check."""
+
+    key: Key
+    state: NonFiniteState
+    origin: Origin | None
+    intended: str | None
+
+
+class Session:
+    """One kernel's pipeline. Its methods are called from the shell's hooks (`boundaries.py`), which guard them.
+
+    Attributes:
+        shell: An IPython InteractiveShell, or None in a script.
+        watching: Whether cells without `%%numguard` are checked.
+        reports: The last reports, oldest first.
+        history: (execution count, verdict) of every checked execution.
+    """
+
+    def __init__(self, shell: Any = None, namespace: Mapping[str, object] | None = None) -> None:
+        self.shell = shell
+        self.watching = False
+        self.reports: list[Report] = []
+        self.history: list[tuple[int | None, str]] = []
+        self._namespace = namespace
+        self._code = CodeMap()
+        self._lineage = Lineage(self._code.place_of)
+        self._known: dict[str, _Known] = {}
+        self._muted: set[str] = set()
+        self._running: dict[int, Execution] = {}
+
+    # --- life of a cell ---------------------------------------------------------------------------------------------
+    def roots(self) -> dict[str, object]:
+        """The user's own names: what the notebook's namespace holds, less what IPython keeps there."""
+        space = self._namespace if self._namespace is not None else self.shell.user_ns
+        return {k: v for k, v in list(space.items()) if isinstance(k, str) and not _IPYTHON.match(k)}
+
+    def start_cell(self, raw: str, cell_id: str | None) -> None:
+        """pre_run_cell of a cell that is neither silent nor store_history=False."""
+        count = getattr(self.shell, "execution_count", None)
+        self._running[threading.get_ident()] = Execution(
+            raw, ExecutionRef(count, cell_id), self.roots, self._code, watch=self.watching
+        )
+
+    def start_trace(self, options: TraceOptions) -> None:
+        """`%%numguard` is on top of the running cell; called by the line that the input transformer put there."""
+        execution = self._running.get(threading.get_ident())
+        if execution is not None:
+            execution.start_trace(stop=options.stop, quiet=options.quiet, seed=self._seed)
+
+    def before_statement(self, code: CodeType) -> None:
+        """A top-level statement is about to run (from the `run_code` wrapper)."""
+        execution = self._running.get(threading.get_ident())
+        if execution is not None:
+            execution.before_statement(code)
+
+    def after_statement(self, code: CodeType) -> None:
+        """It ended, normally or not."""
+        execution = self._running.get(threading.get_ident())
+        if execution is not None:
+            execution.after_statement(code)
+
+    def end_cell(self, result: Any) -> None:
+        """post_run_cell(ExecutionResult): check, build the report, publish it."""
+        execution = self._running.pop(threading.get_ident(), None)
+        if execution is None:
+            return
+        try:
+            execution.stop_recording()
+        finally:
+            ended = time.perf_counter()
+        error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
+        status: Status = "ok" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+        count = getattr(result, "execution_count", None) or execution.ref.count
+        execution.set_count(count)
+        roots = self.roots()
+        shown = getattr(result, "result", None)
+        if shown is not None:
+            roots[f"Out[{count}]"] = shown
+        report = self._report(execution, roots, status, count, error, ended)
+        self.history.append((count, report.verdict))
+        if report.mode == "trace" or report.alarms:
+            self.reports = [*self.reports[-MAX_REPORTS + 1 :], report]
+            if report.findings or not execution.quiet:
+                show_report(report)
+
+    # --- the pipeline -----------------------------------------------------------------------------------------------
+    def _report(
+        self, execution: Execution, roots: Mapping[str, object], status: Status, count: int | None,
+        error: BaseException | None, ended: float,
+    ) -> Report:  # fmt: skip
+        log = execution.log
+        found, checked = self._check(roots, execution)
+        locals_ = self._failed_locals(error, {n.key for n in found})
+        runs = execution.runs()
+        states = {n.key: n.state for n in found}
+        traced = log if execution.mode == "trace" else None
+        self._lineage.extend(runs, states, log.event_of if log is not None else lambda key: None)
+        bound = frozenset(n for r in runs for n in r.binds)
+        scaled = _has_scaler(roots)
+        explained: list[Explained] = []
+        known: dict[str, _Known] = {}
+        for n, aliases in group_by_memory(found):
+            e = explain(n, aliases, self._lineage, self._code, scaled=scaled)
+            known[n.path] = _Known(n.key, n.state, e.finding.origin, e.finding.intended)
+            old = self._known.get(n.path)
+            if (old is None or old.key != n.key or n.root in bound) and not self._is_muted(n.path):
+                explained.append(e)
+        for n, function in locals_:
+            explained.append(explain(n, (), self._lineage, self._code, function=function))
+        self._known = known
+        findings = tuple(self._diagnosed(e) for e in in_order(explained, bound))
+        now = time.perf_counter()
+        alarms = any(f.intended is None for f in findings)
+        return Report(
+            mode=execution.mode,
+            verdict="nonfinite" if alarms else "finite",
+            execution=ExecutionFacts(
+                count, execution.ref.cell_id, execution.raw, status, traced.not_traced if traced is not None else ()
+            ),
+            checked=checked,
+            seconds=Seconds(cell=ended - execution.began, numguard=now - ended),
+            findings=findings,
+        )
+
+    def _check(self, roots: Mapping[str, object], execution: Execution) -> tuple[list[NonFinite], Checked]:
+        found = snapshot.walk(roots, loaded_backends())
+        return check.find_nonfinite(check.probe(found), also=execution.probes)
+
+    def _failed_locals(
+        self, error: BaseException | None, known: set[Key]
+    ) -> Iterator[tuple[NonFinite, str]] | list[tuple[NonFinite, str]]:
+        """Non-finite locals of the user's functions that the cell's exception left: no notebook variable holds them."""
+        out: list[tuple[NonFinite, str]] = []
+        tb: TracebackType | None = error.__traceback__ if error is not None else None
+        while tb is not None:
+            frame = tb.tb_frame
+            tb = tb.tb_next
+            code = frame.f_code
+            if code.co_name == "<module>" or not is_user_file(code.co_filename):
+                continue
+            found, _ = check.find_nonfinite(check.probe(snapshot.walk(dict(frame.f_locals), loaded_backends())))
+            out += [(n, code.co_name) for n in found if n.key not in known]
+            known |= {n.key for n in found}
+        return out
+
+    def _seed(self, log: OpLog) -> None:
+        """Tell the recorders what was non-finite before the cell."""
+        for known in self._known.values():
+            log.mark([known.key], log.carry(known.origin, known.state, known.intended))
+
+    def _diagnosed(self, e: Explained) -> Finding:
+        return e.finding
+
+    # --- the line magic ---------------------------------------------------------------------------------------------
+    def start_watching(self) -> None:
+        """`%numguard on`: from the next cell on. Idempotent."""
+        self.watching = True
+
+    def stop_watching(self) -> None:
+        """`%numguard off`: no wrapper, errstate or mode is left. Idempotent."""
+        self.watching = False
+        for execution in self._running.values():
+            if execution.mode == "watch":
+                execution.stop_recording()
+
+    def status(self) -> str:
+        """Text of `%numguard status`: watching or not, frameworks seen, cells checked, findings now, muted variables."""
+        frameworks = ", ".join(dict.fromkeys(b.framework_name for b in loaded_backends())) or "none"
+        now = [p for p, k in self._known.items() if k.intended is None]
+        lines = [
+            f"numguard is {'watching' if self.watching else 'off (%numguard on)'}; frameworks: {frameworks}",
+            f"{len(self.history)} cells checked, {sum(v == 'nonfinite' for _, v in self.history)} with a non-finite variable",
+            f"non-finite now: {', '.join(now[:20]) + (f' and {len(now) - 20} more' if len(now) > 20 else '') if now else 'none'}",
+        ]
+        if self._muted:
+            lines.append(f"muted: {', '.join(sorted(self._muted))}")
+        return "\n".join(lines)
+
+    def report(self, variable: str | None = None) -> Report | None:
+        """The last report, or the last one that has a finding for `variable`; None if there is none.
+
+        Raises:
+            UsageError: `variable` was never found non-finite; the message lists those that were.
+        """
+        if variable is None:
+            return self.reports[-1] if self.reports else None
+        for report in reversed(self.reports):
+            if any(variable in (f.variable, *f.aliases) or _below(f.variable, variable) for f in report.findings):
+                return report
+        names = dict.fromkeys(f.variable for r in self.reports for f in r.findings)
+        raise UsageError(f"no report has a finding for {variable!r}; there are findings for: {', '.join(names) or 'nothing'}")
+
+    def mute(self, variable: str) -> None:
+        """No alarm for this variable or anything below it, until `unmute` or `reset`.
+
+        Raises:
+            UsageError: no such variable; the message lists close names.
+        """
+        root = re.split(r"[.\[]", variable)[0]
+        roots = self.roots()
+        if root not in roots:
+            close = difflib.get_close_matches(root, list(roots), n=5) or sorted(roots)[:10]
+            raise UsageError(f"there is no variable {root!r}; did you mean: {', '.join(close) or '(the notebook is empty)'}?")
+        self._muted.add(variable)
+
+    def unmute(self, variable: str) -> None:
+        """Undo `mute`.
+
+        Raises:
+            UsageError: it was not muted; the message lists what is.
+        """
+        if variable not in self._muted:
+            raise UsageError(f"{variable!r} is not muted; muted: {', '.join(sorted(self._muted)) or 'nothing'}")
+        self._muted.discard(variable)
+
+    def reset(self) -> None:
+        """Forget executions, findings and mutes."""
+        self.reports.clear()
+        self.history.clear()
+        self._known.clear()
+        self._muted.clear()
+        self._lineage.forget()
+
+    def _is_muted(self, path: str) -> bool:
+        return any(_below(path, m) for m in self._muted)
+
+
+def _below(path: str, owner: str) -> bool:
+    """Whether `path` is `owner` or something inside it."""
+    return path == owner or path.startswith((owner + ".", owner + "["))
+
+
+def _has_scaler(roots: Mapping[str, object]) -> bool:
+    """Whether a GradScaler with a sound scale is at work: it skips steps whose gradients are non-finite, on purpose."""
+    for value in roots.values():
+        if type(value).__name__ == "GradScaler" and type(value).__module__.startswith("torch."):
+            scale = getattr(value, "get_scale", None)
+            if getattr(value, "_enabled", False) and callable(scale) and scale() >= 1.0:
+                return True
+    return False

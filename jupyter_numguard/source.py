@@ -1,0 +1,241 @@
+"""Read a text: its statements, and what each reads, binds, calls and writes down. Nothing is executed."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from .model import INF_WORDS, NAN_WORDS, Span, Statement, Written
+
+_Compound = (
+    ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
+)  # fmt: skip
+_Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_OPERATORS = {
+    ast.Div: "div", ast.FloorDiv: "div", ast.Mod: "mod", ast.Pow: "pow", ast.Mult: "mul", ast.Add: "add", ast.Sub: "sub",
+    ast.MatMult: "matmul",
+}  # fmt: skip
+
+
+def _span(node: ast.expr | ast.stmt, offset: int) -> Span:
+    return Span(
+        node.lineno + offset, node.col_offset, (node.end_lineno or node.lineno) + offset, node.end_col_offset or 0
+    )
+
+
+def _walk_own(node: ast.AST) -> Iterator[ast.AST]:
+    """`ast.walk` in source order that does not enter the bodies of functions and classes defined inside."""
+    yield node
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        inner: Iterable[ast.AST] = [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)]
+    else:
+        inner = ast.iter_child_nodes(node)
+    for child in inner:
+        yield from _walk_own(child)
+
+
+def _written(nodes: Iterable[ast.AST], offset: int) -> Written:
+    nan = inf = None
+    for n in nodes:
+        word = None
+        if isinstance(n, ast.Attribute):
+            word = n.attr
+        elif isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load):
+            word = n.id if n.id in {"nan", "NaN", "inf", "Inf"} else None
+        elif isinstance(n, ast.Call) and len(n.args) == 1 and isinstance(n.args[0], ast.Constant):
+            value = n.args[0].value
+            if isinstance(value, str):
+                word = {"nan": "nan", "inf": "inf", "infinity": "inf"}.get(value.strip().lstrip("+-").lower())
+        elif isinstance(n, ast.Constant) and isinstance(n.value, float):
+            word = "inf" if math.isinf(n.value) else None
+        if word in NAN_WORDS:
+            nan = nan or _span(n, offset)  # type: ignore[arg-type]
+        elif word in INF_WORDS:
+            inf = inf or _span(n, offset)  # type: ignore[arg-type]
+    return Written(nan, inf)
+
+
+def _header_end(node: ast.stmt) -> int:
+    """Last line of a simple statement, or of a compound one's header."""
+    body = getattr(node, "body", None)
+    if isinstance(node, _Compound) and body:
+        return max(node.lineno, body[0].lineno - 1)
+    return node.end_lineno or node.lineno
+
+
+def _name_of_call(node: ast.Call) -> str:
+    f = node.func
+    return f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
+
+
+class Source:
+    """A parsed text: of a cell as the user sees it, or of a file.
+
+    Attributes:
+        text: The text as the user sees it.
+        offset: Line of the user's text = line in the compiled text + offset (IPython strips leading blank lines).
+    """
+
+    def __init__(self, text: str, compiled: str | None = None) -> None:
+        self.text = text
+        self.lines = text.split("\n")
+        parsed = compiled if compiled is not None else text
+        # Aligned at the end: transformers replace lines one for one, only leading lines can be missing.
+        self.offset = max(0, len(text.rstrip("\n").split("\n")) - len(parsed.rstrip("\n").split("\n")))
+        try:
+            self.tree: ast.Module | None = ast.parse(parsed)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self.tree = None
+
+    @cached_property
+    def statements(self) -> tuple[ast.stmt, ...]:
+        """Every statement, simple and compound, in source order."""
+        return tuple(n for n in ast.walk(self.tree) if isinstance(n, ast.stmt)) if self.tree is not None else ()
+
+    def node_at(self, line: int) -> ast.stmt | None:
+        """The innermost statement whose lines hold `line` (as the user sees it); a compound one only by its header."""
+        line -= self.offset
+        best: ast.stmt | None = None
+        for n in self.statements:
+            last = (
+                n.body[0].lineno - 1
+                if isinstance(n, _Compound) and getattr(n, "body", None)
+                else n.end_lineno or n.lineno
+            )
+            first = n.decorator_list[0].lineno if isinstance(n, _Definition) and n.decorator_list else n.lineno
+            if first <= line <= max(last, n.lineno) and (best is None or n.lineno >= best.lineno):
+                best = n
+        return best
+
+    def top_level_at(self, line: int) -> ast.stmt | None:
+        """The top-level statement whose lines hold `line` (of the compiled text)."""
+        for n in self.tree.body if self.tree is not None else ():
+            first = n.decorator_list[0].lineno if isinstance(n, _Definition) and n.decorator_list else n.lineno
+            if first <= line <= (n.end_lineno or n.lineno):
+                return n
+        return None
+
+    def statement(self, node: ast.stmt) -> Statement:
+        """What a statement of this source does."""
+        known = self._statements.get(id(node))
+        if known is None:
+            known = self._statements[id(node)] = self._read(node)
+        return known
+
+    @cached_property
+    def _statements(self) -> dict[int, Statement]:
+        return {}
+
+    def _read(self, node: ast.stmt) -> Statement:
+        first, last = node.lineno, node.end_lineno or node.lineno
+        text = "\n".join(self.lines[first - 1 + self.offset : last + self.offset])
+        header_end = _header_end(node)
+        code = "\n".join(
+            line.rstrip() for line in self.lines[first - 1 + self.offset : header_end + self.offset]
+        ).strip()
+        own = list(_walk_own(node))
+        names = [n for n in own if isinstance(n, ast.Name)]
+        reads = {n.id for n in names if isinstance(n.ctx, ast.Load)}
+        binds = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
+        for n in own:
+            if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name):
+                reads.add(n.target.id)
+            elif isinstance(n, (ast.Import, ast.ImportFrom)):
+                binds.update((a.asname or a.name).split(".")[0] for a in n.names)
+            elif isinstance(n, _Definition) or (isinstance(n, ast.ExceptHandler) and n.name):
+                binds.add(n.name)
+        return Statement(
+            line=first + self.offset,
+            end_line=last + self.offset,
+            code=code,
+            text=text,
+            reads=frozenset(reads),
+            binds=frozenset(binds),
+            calls=tuple(_name_of_call(n) for n in own if isinstance(n, ast.Call)),
+            operators=tuple(
+                _OPERATORS[type(n.op)]
+                for n in own
+                if isinstance(n, (ast.BinOp, ast.AugAssign)) and type(n.op) in _OPERATORS
+            ),
+            written=_written(own, self.offset),
+            is_loop=isinstance(node, (ast.For, ast.AsyncFor, ast.While)),
+        )
+
+    # --- inside one statement -----------------------------------------------------------------------------------------
+    def paths_in(self, node: ast.stmt) -> tuple[str, ...]:
+        """Names, attribute chains and constant indices that a statement loads, as source text, longest chains included."""
+        found: dict[str, None] = {}
+        for n in _walk_own(node):
+            if isinstance(n, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(n.ctx, ast.Load) and _is_path(n):
+                found[ast.unparse(n)] = None
+        if isinstance(node, ast.AugAssign) and _is_path(node.target):
+            found[ast.unparse(node.target)] = None
+        return tuple(found)
+
+    def target_of(self, node: ast.stmt, span: Span | None) -> str | None:
+        """The path that an assignment binds, if its whole value is the expression at `span` (lines as compiled)."""
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target, value = node.targets[0], node.value
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)) and node.value is not None:
+            target, value = node.target, node.value
+        else:
+            return None
+        if not _is_path(target):
+            return None
+        whole = (
+            span is None
+            or (value.lineno, value.end_lineno) == (span.line, span.end_line)
+            or isinstance(node, ast.AugAssign)
+        )
+        if span is not None and not isinstance(node, ast.AugAssign):
+            whole = whole and (value.col_offset, value.end_col_offset) == (span.column, span.end_column)
+        return ast.unparse(target) if whole else None
+
+    def binders(self, node: ast.stmt, limit: int = 8) -> list[ast.stmt]:
+        """Earlier statements of the same function (or of the cell) that bind what `node` reads, transitively, nearest first.
+
+        Statements inside a loop count as earlier only if they stand before; the last binding of a name wins.
+        """
+        body = self._enclosing(node)
+        wanted = set(self.statement(node).reads)
+        found: list[ast.stmt] = []
+        for n in sorted(body, key=lambda n: -n.lineno):
+            if n.lineno >= node.lineno or isinstance(n, _Compound) or len(found) >= limit:
+                continue
+            binds = set(self.statement(n).binds) & wanted
+            if binds and isinstance(n, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+                found.append(n)
+                if not isinstance(n, ast.AugAssign):
+                    wanted -= binds
+                wanted |= set(self.statement(n).reads)
+        return found
+
+    def _enclosing(self, node: ast.stmt) -> list[ast.stmt]:
+        """All statements of the innermost function around `node`, or those of the top level outside functions."""
+        owner: ast.AST | None = self.tree
+        for n in self.statements:
+            if isinstance(n, _Definition) and n is not node and n.lineno <= node.lineno <= (n.end_lineno or n.lineno):
+                owner = n
+        if owner is None:
+            return []
+        out: list[ast.stmt] = []
+        todo: list[ast.AST] = list(ast.iter_child_nodes(owner))
+        while todo:
+            n = todo.pop()
+            if isinstance(n, ast.stmt):
+                out.append(n)
+            if not isinstance(n, (*_Definition, ast.Lambda)):
+                todo += ast.iter_child_nodes(n)
+        return out
+
+
+def _is_path(node: ast.expr) -> bool:
+    """Whether an expression is a name with attributes and constant indices only."""
+    if isinstance(node, ast.Name):
+        return True
+    if isinstance(node, ast.Attribute):
+        return _is_path(node.value)
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and _is_path(node.value)

@@ -1,0 +1,193 @@
+"""Source expressions as canonical terms: `F.softmax(z, dim=-1)`, `z.softmax(-1)` and `tf.nn.softmax(z, axis=-1)` are one.
+
+A term is an operation with named arguments, a constant, or an opaque expression of the user. Nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .model import Framework, LineagePath, SourceStatement
+from .spellings import PARAMETER_NAMES, USUAL_ALIASES, functions
+
+OPAQUE = "opaque"
+CONSTANT = "constant"
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow", ast.MatMult: "matmul",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One expression.
+
+    Attributes:
+        op: Canonical operation, or OPAQUE, or CONSTANT.
+        arguments: Canonical parameter name and term, in the order of the parameters; absent ones are left out.
+        node: The user's expression. Its line 1 is the first line of the statement's source.
+        home: Position of the statement that holds the node in the sequence that was searched.
+        framework: Whose function it is; None for operators and methods.
+    """
+
+    op: str
+    arguments: tuple[tuple[str, Term], ...]
+    node: ast.expr
+    home: int
+    framework: Framework | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal for expressions that mean the same, however they are spelled."""
+        if self.op == CONSTANT and isinstance(self.node, ast.Constant):
+            value = self.node.value
+            return repr(float(value)) if type(value) in (int, float) else repr(value)
+        if self.op == OPAQUE:
+            return ast.dump(self.node)
+        return f"{self.op}({','.join(f'{name}={term.key}' for name, term in self.arguments)})"
+
+    def argument(self, name: str) -> Term | None:
+        """The term given for a parameter."""
+        return dict(self.arguments).get(name)
+
+    def walk(self) -> Iterator[Term]:
+        """This term and all below it, outermost first."""
+        yield self
+        for _, term in self.arguments:
+            yield from term.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A statement's syntax. `shift` lines were put before it so that indented text parses; node lines include it."""
+
+    body: tuple[ast.stmt, ...]
+    shift: int
+
+
+@lru_cache(maxsize=256)
+def parse(source: str) -> Parsed | None:
+    """The statements on these lines; None where they are not Python (a magic, half a statement). A header gets a body."""
+    indented = source[:1] in (" ", "\t")
+    head = "if True:\n" if indented else ""
+    first = source.splitlines()[0] if source else ""
+    pad = first[: len(first) - len(first.lstrip())]
+    for tail in ("", f"\n{pad} pass"):
+        try:
+            body = ast.parse(head + source + tail).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        if indented:
+            inner = body[0]
+            assert isinstance(inner, ast.If)
+            body = inner.body
+        return Parsed(tuple(body), 1 if indented else 0)
+    return None
+
+
+def dotted(node: ast.expr) -> str | None:
+    """ "a.b.c" for plain attribute chains."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else None
+
+
+def full_name(node: ast.expr, aliases: Mapping[str, str]) -> str | None:
+    """The dotted name with the user's alias replaced by what it stands for; None where the root is no alias."""
+    name = dotted(node)
+    if name is None:
+        return None
+    root, _, rest = name.partition(".")
+    target = aliases.get(root)
+    if target is None:
+        return None
+    return f"{target}.{rest}" if rest else target
+
+
+def term_of(node: ast.expr, aliases: Mapping[str, str], home: int = 0) -> Term:
+    """The canonical term of an expression; what is not understood is opaque."""
+    if isinstance(node, ast.Constant):
+        return Term(CONSTANT, (), node, home)
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        pair = (("x", term_of(node.left, aliases, home)), ("y", term_of(node.right, aliases, home)))
+        return Term(_OPERATORS[type(node.op)], pair, node, home)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return Term("neg", (("x", term_of(node.operand, aliases, home)),), node, home)
+    if isinstance(node, ast.Call):
+        return _call(node, aliases, home) or Term(OPAQUE, (), node, home)
+    return Term(OPAQUE, (), node, home)
+
+
+def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
+    name = full_name(node.func, aliases)
+    given: list[ast.expr] = list(node.args)
+    if name is not None:
+        if name.startswith("tensorflow.keras.ops."):
+            name = name.removeprefix("tensorflow.")
+        spelling = functions().get(name)
+    elif isinstance(node.func, ast.Attribute):
+        spelling = functions().get("." + node.func.attr)
+        given.insert(0, node.func.value)
+    else:
+        return None
+    if spelling is None or len(given) > len(spelling.parameters) or any(isinstance(a, ast.Starred) for a in given):
+        return None
+    arguments = dict(zip(spelling.parameters, given, strict=False))
+    for keyword in node.keywords:
+        slot = PARAMETER_NAMES.get(keyword.arg or "")
+        if slot is None or slot in arguments or slot not in spelling.parameters:
+            return None
+        arguments[slot] = keyword.value
+    ordered = [(slot, term_of(arguments[slot], aliases, home)) for slot in spelling.parameters if slot in arguments]
+    # keepdim=False and dim=None are what leaving them out means.
+    kept = tuple((s, t) for s, t in ordered if not (s in ("keepdim", "dim") and t.key in ("False", "None")))
+    return Term(spelling.op, kept, node, home, spelling.framework)
+
+
+def aliases_of(path: LineagePath) -> dict[str, str]:
+    """The user's names of modules and framework functions, or the usual ones."""
+    return dict(path.aliases or USUAL_ALIASES)
+
+
+def expressions(statement: SourceStatement) -> Iterator[ast.expr]:
+    """Every expression that the statement's own lines hold, outermost first."""
+    parsed = parse(statement.source)
+    for stmt in parsed.body if parsed is not None else ():
+        for node in ast.walk(stmt):
+            if isinstance(node, ast.expr):
+                yield node
+
+
+def targets(statement: SourceStatement) -> frozenset[str]:
+    """Root names that the statement binds or may change."""
+    names: set[str] = set()
+    parsed = parse(statement.source)
+    for stmt in parsed.body if parsed is not None else ():
+        for node in ast.walk(stmt):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+                names.add(node.id)
+            elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+                names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))
+            elif isinstance(node, ast.Attribute) and node.attr.endswith("_") and not node.attr.endswith("__"):
+                names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))  # x.exp_()
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names.add(node.name)
+    return frozenset(names)
+
+
+def bound_value(statement: SourceStatement, name: str) -> ast.expr | None:
+    """The expression of a plain `name = expression` in the statement, if that is all it does to `name`."""
+    parsed = parse(statement.source)
+    found: list[ast.expr] = []
+    for stmt in parsed.body if parsed is not None else ():
+        whole = stmt.value if isinstance(stmt, ast.Assign | ast.AnnAssign) else None
+        into = stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target] if isinstance(stmt, ast.AnnAssign) else []
+        if whole is not None and any(isinstance(t, ast.Name) and t.id == name for t in into):
+            found.append(whole)
+        elif name in {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}:
+            return None
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,215 @@
+"""Run a proposed rewrite on private copies of the operands that failed: is it finite, and does it agree?
+
+A proposal is *verified* when, on the copies,
+
+1. the rewritten expressions, and the whole statement where it can be run, are finite in value and gradient;
+2. each rewritten expression agrees with the original in value and gradient, both computed in float64, on every element
+   outside the rewrite's guarded neighbourhood on which the original is finite (relative tolerance 1e-4);
+3. the copies give what the user's own statement gave: otherwise a variable has moved on, and nothing is claimed.
+
+Only operations that `purity.py` knows are run; copies only, one evaluation each.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .model import Framework
+from .numerics import Outcome, array, evaluate, is_float_tensor, is_tensor, widened
+from .purity import why_not_run
+from .rewrite import Part, Proposal, Verdict, VerifyRun
+from .terms import parse
+
+_RTOL = 1e-4
+_MAX_ELEMENTS = 1 << 20
+
+
+class _NotRun(Exception):
+    """Why a proposal could not be run; the text is the note."""
+
+
+class _Refuted(Exception):
+    """What running it showed against it; the text is the note."""
+
+
+def verifier(samples: Mapping[str, object], modules: Mapping[str, object], *, gradient: bool = True) -> VerifyRun:
+    """The run for one finding.
+
+    Args:
+        samples: Private copies of tensors and numbers by the user's name; names may be missing.
+        modules: The user's modules and framework functions by name; nothing else of the namespace is used.
+        gradient: Whether a gradient was taken (or may have been): it must then be finite too.
+    """
+
+    def run(proposal: Proposal) -> Verdict:
+        try:
+            return Verdict(True, _Run(proposal, samples, modules, gradient).note())
+        except _NotRun as reason:
+            return Verdict(False, f"Not run: {reason}.")
+        except _Refuted as reason:
+            return Verdict(False, f"Run on the operands that failed: {reason}.")
+        except Exception as error:  # whatever a framework raises on odd operands: the rewrite is then not verified
+            return Verdict(False, f"Not run to its end: {type(error).__name__}: {str(error).splitlines()[:1]}")
+
+    return run
+
+
+class _Run:
+    def __init__(
+        self, proposal: Proposal, samples: Mapping[str, object], modules: Mapping[str, object], gradient: bool
+    ) -> None:
+        self.proposal = proposal
+        self.aliases = dict(proposal.aliases)
+        self.samples = samples
+        self.names = {**{k: v for k, v in modules.items() if k in self.aliases}, **samples}
+        self.gradient = gradient
+
+    def note(self) -> str:
+        """Run all parts and the statement.
+
+        Raises:
+            _NotRun, _Refuted: See the classes.
+        """
+        largest, compared, size = 0.0, 0, 0
+        for part in self.proposal.parts:
+            difference, n, of = self._run_part(part)
+            largest, compared, size = max(largest, difference), compared + n, size + of
+        whole = self._run_statement()
+        where = next((p.rewrite.neighbourhood for p in self.proposal.parts if p.rewrite.neighbourhood), "")
+        text = f"Run on the operands that failed: finite{', gradient too' if self.gradient_seen else ''}"
+        if compared:
+            text += f"; largest relative change {largest:.1g} on {compared} of {size} elements"
+        else:
+            text += "; the original has no finite element to compare with"
+        if compared < size:
+            text += f", the others are {where or 'where the original is not finite'}"
+        return text + ("." if whole else "; only the rewritten expression was run, not the whole statement.")
+
+    gradient_seen = False
+
+    def _run_part(self, part: Part) -> tuple[float, int, int]:
+        framework = part.form.framework
+        values = [self._value(text) for text in self._ordered(part)]
+        keywords = [name for name in part.form.parameters if name in dict(part.bindings)]
+        tensors = [v for v in values if is_tensor(v, framework)]
+        if not tensors:
+            raise _NotRun(f"none of its operands is a {framework} tensor")
+        gradient = self.gradient and framework != "numpy"
+
+        def call(function: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda *args: function(_module(framework), **dict(zip(keywords, args, strict=True)))
+
+        after = evaluate(call(part.form.after), values, framework, gradient=gradient)
+        if not after.is_finite():
+            raise _Refuted("the rewritten expression is not finite either")
+        self.gradient_seen |= any(g is not None for g in after.gradients)
+        self._same_as_user(part, evaluate(call(part.form.before), values, framework, gradient=False), framework)
+        wide = [widened(v, framework) for v in values]
+        exact_before = evaluate(call(part.form.before), wide, framework, gradient=gradient)
+        exact_after = evaluate(call(part.form.after), wide, framework, gradient=gradient)
+        guarded = None
+        if part.form.guarded is not None:
+            guarded = evaluate(call(part.form.guarded), wide, framework, gradient=False).value
+        return compare(exact_before, exact_after, guarded)
+
+    def _ordered(self, part: Part) -> list[str]:
+        texts = dict(part.bindings)
+        return [texts[name] for name in part.form.parameters if name in texts]
+
+    def _value(self, text: str) -> Any:
+        node = ast.parse(text.strip(), mode="eval").body
+        reason = why_not_run(node, self.aliases, self.names)
+        if reason is not None:
+            raise _NotRun(reason)
+        return self._evaluate(node, self.names)
+
+    def _evaluate(self, node: ast.expr, names: Mapping[str, object]) -> Any:
+        code = compile(ast.fix_missing_locations(ast.Expression(node)), "<numguard>", "eval")
+        return eval(code, {"__builtins__": {}}, dict(names))
+
+    def _same_as_user(self, part: Part, before: Outcome, framework: Framework) -> None:
+        """The user's own text on the copies gives what the pattern gives on the matched operands."""
+        node = ast.parse(part.before.strip(), mode="eval").body
+        if why_not_run(node, self.aliases, self.names) is not None:
+            return  # an intermediate variable has no copy; the operands still prove the rewrite
+        theirs = evaluate(lambda: self._evaluate(node, self.names), (), framework, gradient=False)
+        import numpy
+
+        both = numpy.isfinite(theirs.value) & numpy.isfinite(before.value) if (
+            theirs.value.shape == before.value.shape
+        ) else None  # fmt: skip
+        if both is None or not numpy.allclose(theirs.value[both], before.value[both], rtol=1e-2, atol=1e-6):
+            raise _Refuted("a variable was changed between the statements, so the operands do not belong together")
+
+    def _run_statement(self) -> bool:
+        """Run the whole rewritten statement; False where it holds what is not run."""
+        node = _single_value(self.proposal.source)
+        if node is None or why_not_run(node, self.aliases, self.names) is not None:
+            return False
+        framework = self.proposal.parts[0].form.framework
+        used = sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & set(self.samples))
+        values = [self.samples[name] for name in used]
+
+        def statement(*args: Any) -> Any:
+            return self._evaluate(node, {**self.names, **dict(zip(used, args, strict=True))})
+
+        outcome = evaluate(statement, values, framework, gradient=self.gradient and framework != "numpy")
+        if not outcome.is_finite():
+            raise _Refuted("the whole statement is not finite after the rewrite")
+        return True
+
+
+def _module(framework: Framework) -> Any:
+    import sys
+
+    return sys.modules[framework]
+
+
+def _single_value(source: str) -> ast.expr | None:
+    """The expression that a one-statement source computes."""
+    parsed = parse(source)
+    if parsed is None or len(parsed.body) != 1:
+        return None
+    statement = parsed.body[0]
+    return getattr(statement, "value", None) if isinstance(
+        statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Return | ast.Expr
+    ) else None  # fmt: skip
+
+
+def compare(before: Outcome, after: Outcome, guarded: Any) -> tuple[float, int, int]:
+    """(largest relative difference, elements compared, elements) of values; gradients must agree as well.
+
+    Raises:
+        _Refuted: They differ on an element outside the guarded neighbourhood.
+    """
+    import numpy
+
+    largest, compared, size = 0.0, 0, int(before.value.size)
+    pairs = [("value", before.value, after.value)]
+    pairs += [
+        ("gradient", b, a)
+        for b, a in zip(before.gradients, after.gradients, strict=True)
+        if b is not None and a is not None
+    ]
+    for what, b, a in pairs:
+        if a.shape != b.shape:
+            raise _Refuted(f"its {what} has shape {list(a.shape)}, the original's has {list(b.shape)}")
+        mask = numpy.isfinite(b)
+        if guarded is not None and guarded.shape == b.shape:
+            mask &= ~guarded
+        if not mask.any():
+            continue
+        scale = float(numpy.abs(b[mask]).max())
+        difference = numpy.abs(a[mask] - b[mask])
+        if not bool((difference <= _RTOL * numpy.abs(b[mask]) + 1e-9 * scale).all()):
+            raise _Refuted(f"its {what} differs from the original's where that is finite")
+        relative = float((difference / numpy.maximum(numpy.abs(b[mask]), 1e-9 * scale + 1e-300)).max())
+        if what == "value":
+            compared = int(mask.sum())
+        largest = max(largest, relative if relative > 1e-15 else 0.0)
+    return largest, compared, size
+
+
+__all__ = ["array", "compare", "is_float_tensor", "verifier"]
