@@ -2,14 +2,15 @@
 
 Hooks: the events `pre_run_cell` and `post_run_cell`; `run_code`, through which IPython runs each top-level statement;
 `showtraceback`, to cut our frames out of what the user sees. They are there while numguard watches; when it does not,
-only for the cell that `%%numguard` traces. A wrapper that somebody else put on top of ours stays: ours then only passes on.
+only for the cell that `%%numguard` traces. A wrapper that somebody else put on top of ours stays: ours then only passes
+on.
 
 `run_code` is replaced by a plain function that returns IPython's own coroutine, so that no frame of ours stands between
-IPython and the user's code (`inspect.stack()`, recursion depth). The end of the statement is the end of the life of that
-coroutine: a weak reference tells, at once and in the statement's own context (async cells run in a task of their own).
+IPython and the user's code (`inspect.stack()`, recursion depth). A statement ends when that coroutine dies: a weak
+reference tells, at once and in the statement's own context (async cells run in a task of their own).
 
-Cells are kept apart by thread: ipykernel 7 runs subshells side by side. Within a thread the outermost cell counts; what a
-nested shell runs (`%%capture`, `%run`) belongs to the statement that started it. Silent cells are nobody's.
+Cells are kept apart by thread: ipykernel 7 runs subshells side by side. Within a thread the outermost cell counts; the
+statements of a nested shell (`%%capture`) run inside the statement that started it. Silent cells are nobody's.
 """
 
 from __future__ import annotations
@@ -54,13 +55,13 @@ class Window:
     Attributes:
         info: IPython's ExecutionInfo, None if it could not be found.
         traced: `%%numguard` stands on top.
-        statement: The running top-level statement; None between statements.
+        statements: The running top-level statement, and inside it those of nested shells; empty between statements.
         notices: Said after the cell's own output.
     """
 
     info: Any
     traced: bool = False
-    statement: Statement | None = None
+    statements: list[Statement] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
 
@@ -130,7 +131,7 @@ class Boundaries:
             return
         window = self._windows.get(thread)
         if window is not None:
-            if window.statement is not None:
+            if window.statements:
                 return  # a nested shell
             self._end_cell(thread, None)  # its post_run_cell never came
         self._start_cell(info)
@@ -144,9 +145,9 @@ class Boundaries:
             return
         info = getattr(result, "info", None)
         if info is None or window.info is None:
-            is_ours = window.statement is None
+            is_ours = not window.statements
         else:  # a cell that failed outside of `run_code` gets an ExecutionInfo of its own
-            is_ours = info is window.info or (window.statement is None and info.raw_cell == window.info.raw_cell)
+            is_ours = info is window.info or (not window.statements and info.raw_cell == window.info.raw_cell)
         if is_ours:
             self._end_cell(thread, result)
 
@@ -158,8 +159,8 @@ class Boundaries:
 
     def _end_cell(self, thread: int, result: Any) -> None:
         window = self._windows[thread]
-        if window.statement is not None:
-            window.statement.end()
+        for statement in reversed(window.statements[:]):  # whose coroutine somebody keeps alive
+            statement.end()
         self.guard.call("check the cell", self._session.end_cell, result)
         self._windows.pop(thread, None)
         if self.guard.take_interrupt():
@@ -196,7 +197,7 @@ class Boundaries:
 
     def _run_code(self, inner: Callable[..., Any], code: CodeType, *args: Any, **kwargs: Any) -> Any:
         window = self._windows.get(threading.get_ident())
-        if window is None or window.statement is not None or is_call(code.co_consts):
+        if window is None or is_call(code.co_consts):
             return inner(code, *args, **kwargs)
         self.guard.call("follow a statement", self._session.before_statement, code)
         if self.guard.take_interrupt():
@@ -206,12 +207,12 @@ class Boundaries:
         return running
 
     def _await_end(self, window: Window, code: CodeType, running: Any) -> None:
-        window.statement = Statement(running, lambda: self._end_statement(window, code))
+        def end(statement: Statement) -> None:
+            window.statements.remove(statement)
+            if window in self._windows.values():  # not after `%numguard off`
+                self.guard.call("follow a statement", self._session.after_statement, code)
 
-    def _end_statement(self, window: Window, code: CodeType) -> None:
-        window.statement = None
-        if window in self._windows.values():  # not after `%numguard off`
-            self.guard.call("follow a statement", self._session.after_statement, code)
+        window.statements.append(Statement(running, end))
 
     def _showtraceback(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         error = sys.exc_info()[1]
@@ -221,18 +222,18 @@ class Boundaries:
 
 
 class Statement:
-    """The end of a running top-level statement: `end` runs once, when the coroutine `running` dies or on request."""
+    """A running top-level statement; `on_end` is called once, when its coroutine dies or on request."""
 
-    def __init__(self, running: Any, end: Callable[[], None]) -> None:
-        """Keeps no hold on `running`."""
-        self._end: Callable[[], None] | None = end
+    def __init__(self, running: Any, on_end: Callable[[Statement], None]) -> None:
+        """Keeps no hold on the coroutine `running`."""
+        self._on_end: Callable[[Statement], None] | None = on_end
         self._running = weakref.ref(running, self.end)
 
     def end(self, _: object = None) -> None:
         """The statement is over."""
-        end, self._end = self._end, None
-        if end is not None:
-            end()
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(self)
 
 
 class Hook:

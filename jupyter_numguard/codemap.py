@@ -1,4 +1,4 @@
-"""Which cell, line and expression an instruction stands in: code objects of this session and the sources they came from."""
+"""Which cell, line and expression an instruction stands in: this session's code objects and their sources."""
 
 from __future__ import annotations
 
@@ -92,28 +92,24 @@ class CodeMap:
         source = self.source_of(code, file)
         offset = source.offset if source is not None else 0
         span = span_of(code, lasti) if code is not None else None
-        if span is not None and source is not None:
-            span = Span(
-                span.line + offset, _chars(source, span.line + offset, span.column), span.end_line + offset,
-                _chars(source, span.end_line + offset, span.end_column),
-            )  # fmt: skip
-        node = source.node_at(line + offset) if source is not None else None
-        if source is not None and node is not None:
-            text = source.statement(node).code
-        else:
-            text = (
-                source.lines[line + offset - 1].strip()
-                if source is not None and 0 < line + offset <= len(source.lines)
-                else ""
-            )
+        text = ""
+        if source is not None:
+            if span is not None:
+                first, last = span.line + offset, span.end_line + offset
+                start, end = _chars(source, first, span.column), _chars(source, last, span.end_column)
+                span = Span(first, start, last, end)
+            node = source.node_at(line + offset)
+            if node is not None:
+                text = source.statement(node).code
+            elif 0 < line + offset <= len(source.lines):
+                text = source.lines[line + offset - 1].strip()
+        is_top = function in ("", "<module>") or function.startswith("<cell line")
         return Place(
             execution=cell.ref if cell is not None else None,
             file=None if cell is not None else file,
             line=line + offset,
             code=text,
-            function=None
-            if function in ("", "<module>", "<cell line: 1>") or function.startswith("<cell line")
-            else function,
+            function=None if is_top else function,
             span=span,
         )
 

@@ -10,7 +10,7 @@ import linecache
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
+from types import CodeType, FrameType, FunctionType
 
 from . import snapshot
 from .backends import loaded_backends
@@ -35,7 +35,7 @@ class _Glance:
 
     Attributes:
         index: Position in the execution.
-        leaves: (path, root, memory, framework) of every tensor looked at.
+        leaves: (path, root, memory, framework) of every tensor that the statement could touch.
         probes: Per backend: the flags of those that may have changed, and their positions in `leaves`.
     """
 
@@ -45,6 +45,7 @@ class _Glance:
     reads: frozenset[str]
     binds: frozenset[str]
     written: Written = Written()
+    place: Place | None = None
     leaves: list[tuple[str, str, Key, Framework]] = field(default_factory=list)
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
 
@@ -155,32 +156,49 @@ class Execution:
     def _calls_far(functions: Sequence[FunctionType]) -> bool:
         return any(not _FAR_REACHING.isdisjoint(f.__code__.co_names) for f in functions)
 
+    def open_block(self, frame: FrameType) -> None:
+        """A `with trace()` block of a script: one statement, which may read and bind every name there."""
+        code, line = frame.f_code, frame.f_lineno
+        place = self._code.place(code, -1, line, code.co_filename, code.co_name)
+        source = self._code.source_of(code, code.co_filename)
+        node = source.node_at(line) if source is not None else None
+        statement = source.statement(node) if source is not None and node is not None else None
+        everything = frozenset(self._namespace())
+        written = statement.written if statement is not None else Written()
+        self._open.append(_Glance(0, statement, line, everything, everything, written, place))
+
+    def close_block(self) -> None:
+        """It ended."""
+        glance = self._open.pop()
+        self._done.append(glance)
+        self._glance(glance, self._namespace())
+
     def _glance(self, glance: _Glance, roots: Mapping[str, object]) -> None:
         """Queue the flags of what may have changed; nothing is read from a device and no tensor is kept."""
         if not roots:
             return
-        groups: dict[str, tuple[Backend, list[int], list[object]]] = {}
+        groups: dict[int, tuple[Backend, list[int], list[object]]] = {}
         for leaf in snapshot.walk(roots, loaded_backends()).leaves:
             backend, value = leaf.backend, leaf.value
             mark = (id(value), backend.fingerprint(value))
-            same = self._fingerprints.get(leaf.path) == mark and leaf.root not in glance.binds
+            is_new = self._fingerprints.get(leaf.path) != mark or leaf.root in glance.binds
             self._fingerprints[leaf.path] = mark
-            if not (same and backend.fingerprint_shows_writes) and backend.why_unchecked(value) is None:
-                _, positions, values = groups.setdefault(type(backend).__name__, (backend, [], []))
+            if (is_new or not backend.fingerprint_shows_writes) and backend.why_unchecked(value) is None:
+                _, positions, values = groups.setdefault(id(backend), (backend, [], []))
                 positions.append(len(glance.leaves))
                 values.append(value)
             glance.leaves.append((leaf.path, leaf.root, leaf.key, backend.framework_name))
         for backend, positions, values in groups.values():
             try:
                 glance.probes.append((backend, backend.probe(values), positions))
-            except Exception:  # one tensor that cannot be read: the statement is not attributed, the cell's check stands
+            except Exception:  # one that cannot be read: the statement is not attributed, the check at the end stands
                 continue
 
     # --- the end ----------------------------------------------------------------------------------------------------
     @property
     def probes(self) -> list[tuple[Backend, Probe]]:
         """All queued flags, to be read together with those of the check at the end."""
-        return [(b, p) for g in self._done for b, p, _ in g.probes]
+        return [(backend, flags) for glance in self._done for backend, flags, _ in glance.probes]
 
     def runs(self) -> list[StatementRun]:
         """The statement runs in order, with what was seen after each. Call after the flags were read."""
@@ -188,24 +206,24 @@ class Execution:
         log = self.log
         out = []
         for glance in sorted(self._done, key=lambda g: g.index):
-            flags: dict[int, bool] = {}
+            looked: set[str] = set()
             for _, probe, positions in glance.probes:
-                flags.update(zip(positions, map(bool, probe.flags), strict=True))
-            for i, (path, _, _, _) in enumerate(glance.leaves):
-                last[path] = flags.get(i, last.get(path, False))
+                for i, flag in zip(positions, probe.flags, strict=True):
+                    last[glance.leaves[i][0]] = bool(flag)
+                    looked.add(glance.leaves[i][0])
             code = glance.statement.code if glance.statement is not None else ""
             out.append(
                 StatementRun(
                     index=glance.index,
                     execution=self.ref,
-                    place=Place(self.ref, None, glance.line, code),
+                    place=glance.place or Place(self.ref, None, glance.line, code),
                     statement=glance.statement,
                     reads=glance.reads,
                     binds=glance.binds,
                     written=glance.written,
                     seen=tuple(
-                        Seen(path, root, key, framework, last[path], i in flags)
-                        for i, (path, root, key, framework) in enumerate(glance.leaves)
+                        Seen(path, root, key, framework, last.get(path, False), path in looked)
+                        for path, root, key, framework in glance.leaves
                     ),
                     signals=[e for e in log.signals() if e.statement == glance.index] if log is not None else [],
                     escapes=[e for e in log.escaped if e.statement == glance.index] if log is not None else [],

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from .check import NonFinite
 from .codemap import CodeMap
-from .lineage import Answer, Lineage
+from .lineage import Lineage
 from .model import Finding, LineagePath, Origin
+from .oplog import Key
 from .steps import statements_of, steps_of
 
 
@@ -28,15 +29,18 @@ class Explained:
     order: tuple[int, int, int]
 
 
-def group_by_memory(found: Sequence[NonFinite]) -> list[tuple[NonFinite, tuple[str, ...]]]:
-    """One entry per memory: the plainest path, and the other paths as aliases."""
-    groups: dict[object, list[NonFinite]] = {}
+def group_by_memory(
+    found: Sequence[NonFinite], paths: Mapping[Key, tuple[str, ...]]
+) -> list[tuple[NonFinite, tuple[str, ...]]]:
+    """One entry per memory: the plainest path, and the other paths (`snapshot.aliases_of`) as aliases."""
+    groups: dict[Key, list[NonFinite]] = {}
     for n in found:
         groups.setdefault(n.key, []).append(n)
     out = []
-    for group in groups.values():
+    for key, group in groups.items():
         group.sort(key=lambda n: _plainness(n.path))
-        out.append((group[0], tuple(dict.fromkeys(n.path for n in group[1:] if n.path != group[0].path))))
+        others = (*(n.path for n in group), *(paths.get(key, ()) if group[0].tensor.framework != "python" else ()))
+        out.append((group[0], tuple(dict.fromkeys(p for p in others if p != group[0].path))))
     return out
 
 
@@ -45,7 +49,13 @@ def _plainness(path: str) -> tuple[int, int, str]:
 
 
 def explain(
-    n: NonFinite, aliases: tuple[str, ...], lineage: Lineage, code: CodeMap, *, function: str | None = None, scaled: bool = False
+    n: NonFinite,
+    aliases: tuple[str, ...],
+    lineage: Lineage,
+    code: CodeMap,
+    *,
+    function: str | None = None,
+    scaled: bool = False,
 ) -> Explained:
     """Where one non-finite tensor came from and whether it is meant.
 
@@ -53,8 +63,8 @@ def explain(
         function: Name of the function whose local variable this is; None for the notebook's own.
         scaled: A GradScaler is at work: a non-finite gradient is a step that it skips.
     """
-    answer = lineage.answer(n.path, n.root, n.key, n.tensor.framework, n.state)
-    version = lineage.version_of(n.path, n.key)
+    answer = lineage.answer(n.leaf, n.root, n.key, n.tensor.framework, n.state)
+    version = lineage.version_of(n.leaf, n.key)
     intended = None
     if answer.origin is None and answer.intended is not None:
         intended = answer.intended

@@ -19,7 +19,7 @@ def _library_roots() -> tuple[str, ...]:
     roots.add(site.getusersitepackages())
     roots.add(os.path.dirname(os.__file__))
     roots.update(p for p in sys.path if p.rstrip(os.sep).endswith(("site-packages", "dist-packages")))
-    return tuple(os.path.abspath(r).rstrip(os.sep) + os.sep for r in roots) + (_HERE,)
+    return (*(os.path.abspath(r).rstrip(os.sep) + os.sep for r in roots), _HERE)
 
 
 _LIBRARY = _library_roots()
@@ -59,7 +59,7 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
 
 
 def user_stack(frame: FrameType | None, limit: int = 16) -> list[tuple[CodeType, int, int]]:
-    """The user frames outside `frame` (exclusive) as (code, last instruction, line), innermost first, at most `limit`."""
+    """The user frames outside `frame` (exclusive): (code, last instruction, line), innermost first, at most `limit`."""
     out: list[tuple[CodeType, int, int]] = []
     frame = frame.f_back if frame is not None else None
     while frame is not None and len(out) < limit:

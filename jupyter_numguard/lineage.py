@@ -1,8 +1,7 @@
-"""Where a non-finite variable came from: versions of variables by top-level statement, joined with the recorded operations.
+"""Where a non-finite variable came from: versions of variables by top-level statement, joined with recorded operations.
 
 Two sources meet here. The *statements* say which variable became non-finite after which statement, and what that
-statement read, bound and wrote down itself. The *operations* of a traced cell (`OpLog`) say exactly which one made a NaN
-or an Inf. A value with an operation event is resolved through it; one without (a Python float, a pandas column, a cell
+statement read, bound and wrote down itself. The *operations* of a traced cell (`OpLog`) say exactly which one made it. A value with an operation event is resolved through it; one without (a Python float, a pandas column, a cell
 that was only watched) through its statement.
 
 Pure: works on plain data, knows no framework, no notebook and no tensor.
@@ -21,6 +20,7 @@ from .model import (
     NonFiniteState,
     Origin,
     OriginKind,
+    Phase,
     Place,
     Span,
     Statement,
@@ -299,8 +299,8 @@ class Lineage:
         place = self._place_of(e.site)
         back = self._place_of(e.backward_site) if e.backward_site is not None else None
         return Origin(
-            kind=kind, confidence=e.confidence, execution=place.execution, file=place.file, line=place.line, code=place.code,
-            span=place.span, function=place.function, called_from=self._called_from(e), op=op or e.op,
+            kind=kind, confidence=e.confidence, execution=place.execution, file=place.file, line=place.line,
+            code=place.code, span=place.span, function=place.function, called_from=self._called_from(e), op=op or e.op,
             native_op=e.native_op, phase=e.phase if kind == "op" else "data",
             backward=BackwardPlace(back.execution, back.file, back.line, back.code) if back is not None else None,
             occurrence=e.occurrence, operands=e.operands, result=e.result,
@@ -361,11 +361,13 @@ class Lineage:
         place = run.place
         calls = run.statement.calls if run.statement is not None else ()
         backward = "backward" in calls or "gradient" in calls
+        phase: Phase = "data" if kind == "introduced" else "backward" if backward else "forward"
+        is_loop = run.statement is not None and run.statement.is_loop
         return Origin(
             kind=kind, confidence="likely", execution=place.execution, file=place.file,
-            line=span.line if span is not None and span.line else place.line, code=place.code, span=span, function=None,
-            called_from=(), op=op, native_op=op, phase="data" if kind == "introduced" else "backward" if backward else "forward",
-            backward=None, occurrence=0 if run.statement is not None and run.statement.is_loop else 1, operands=(), result=None,
+            line=span.line if span is not None and span.line else place.line, code=place.code, span=span,
+            function=place.function, called_from=(), op=op, native_op=op, phase=phase, backward=None,
+            occurrence=0 if is_loop else 1, operands=(), result=None,
         )  # fmt: skip
 
 

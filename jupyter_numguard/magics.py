@@ -7,17 +7,19 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from IPython.core.completer import SimpleCompletion, context_matcher
+from IPython.core import completer, magic_arguments
 from IPython.core.error import UsageError as ShownError
 from IPython.core.magic import no_var_expand
-from IPython.core.magic_arguments import argument, kwds, magic_arguments, parse_argstring
 
+from . import api
 from .boundaries import Boundaries
 from .errors import NumguardError
 from .session import Session, TraceOptions
 from .transform import open_cell, open_magics
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+_ipython: Any = magic_arguments  # has no types
 
 OPTIONS = ("--stop", "--quiet")
 # command -> (its argument, what it does)
@@ -38,7 +40,7 @@ After %load_ext jupyter_numguard every cell is watched: when a variable becomes 
 Commands::
 
 """ + "\n".join(f"  %numguard {f'{name} {takes}':19} {text}" for name, (takes, text) in COMMANDS.items())
-_CELL_PAGE = """Trace this cell: which operation made the first NaN, +Inf or -Inf, on which line, at which step, and why.
+_CELL_PAGE = """Trace this cell: which operation made the first NaN, +Inf or -Inf, on which line and step, and why.
 
 The cell runs as it would without the magic: display, errors, line numbers, await, warnings. At its end numguard shows a
 report, or one line if all is finite. Works above and below other cell magics (%%time, %%capture). Example::
@@ -55,13 +57,26 @@ The Python for scripts and tests::
 An option that does not exist is reported, and the cell runs untraced."""
 
 
+def _manual(name: str, page: str, *arguments: Any) -> Callable[[F], F]:
+    """`page` and the arguments become the magic's parser and its help (`?`)."""
+
+    def decorate(function: F) -> F:
+        function = _ipython.kwds(description=page)(function)
+        for argument in reversed(arguments):
+            function = argument(function)
+        decorated: F = no_var_expand(_ipython.magic_arguments(name)(function))
+        return decorated
+
+    return decorate
+
+
 class Extension:
     """What `%load_ext jupyter_numguard` puts into one shell, and takes out again."""
 
     def __init__(self, shell: Any, session: Any) -> None:
         """Touches nothing yet."""
         self._shell = shell
-        self._session = session
+        self.session = session
         self._boundaries = Boundaries(shell, session)
         self._magics = {"line": self.line, "cell": self.cell}
         self._had: dict[str, Any] = {}
@@ -78,13 +93,13 @@ class Extension:
             table["numguard"] = magic
         if self._shell.Completer is not None:
             self._shell.Completer.custom_matchers.append(complete)
-        self._boundaries.guard.call("start to watch", self._session.start_watching)
+        self._boundaries.guard.call("start to watch", self.session.start_watching)
         self._boundaries.watch()
 
     def unload(self) -> None:
         """Give the shell back as it was; what others put on top of ours is left alone."""
         self._boundaries.close()
-        self._boundaries.guard.call("stop watching", self._session.stop_watching)
+        self._boundaries.guard.call("stop watching", self.session.stop_watching)
         manager = self._shell.input_transformer_manager
         for stage, ours in ((manager.cleanup_transforms, open_cell), (manager.line_transforms, open_magics)):
             if ours in stage:
@@ -99,15 +114,16 @@ class Extension:
             self._shell.Completer.custom_matchers.remove(complete)
 
     # --- magics -----------------------------------------------------------------------------------------------------
-    @no_var_expand
-    @magic_arguments("%numguard")
-    @argument(
-        "--stop",
-        action="store_true",
-        help="Raise at the first operation that makes a NaN or an Inf. Reads every result: slow.",
+    @_manual(
+        "%numguard",
+        _CELL_PAGE,
+        _ipython.argument(
+            "--stop",
+            action="store_true",
+            help="Raise at the first operation that makes a NaN or an Inf. Reads every result: slow.",
+        ),
+        _ipython.argument("--quiet", action="store_true", help="No closing line where all is finite."),
     )
-    @argument("--quiet", action="store_true", help="No closing line where all is finite.")
-    @kwds(description=_CELL_PAGE)
     def cell(self, line: str, cell: str) -> None:
         """`%%numguard` where no input transformer ran: `run_cell_magic`, other magics. Runs the body as a nested cell.
 
@@ -117,11 +133,12 @@ class Extension:
         self._trace(line)
         self._shell.run_cell(cell).raise_error()
 
-    @no_var_expand
-    @magic_arguments("numguard")
-    @argument("command", nargs="?", help="One of the above; without one: status.")
-    @argument("variable", nargs="?", help='As you would type it: loss, model.fc.weight, history["loss"].')
-    @kwds(description=_LINE_PAGE)
+    @_manual(
+        "numguard",
+        _LINE_PAGE,
+        _ipython.argument("command", nargs="?", help="One of the above; without one: status."),
+        _ipython.argument("variable", nargs="?", help='As you would type it: loss, model.fc.weight, history["loss"].'),
+    )
     def line(self, line: str) -> None:
         """`%numguard`.
 
@@ -141,10 +158,10 @@ class Extension:
 
     def _trace(self, options: str) -> None:
         try:
-            args = parse_argstring(self.cell, options)
+            args = _ipython.parse_argstring(self.cell, options)
         except (ShownError, ValueError):  # ValueError: an open quote
             self._shell.show_usage_error(
-                f"%%numguard has no option {options!r}; valid: {', '.join(OPTIONS)}. The cell runs untraced. See %%numguard?"
+                f"%%numguard has no option {options!r}; valid: {', '.join(OPTIONS)}. The cell runs untraced."
             )
             return
         self._boundaries.trace(TraceOptions(stop=args.stop, quiet=args.quiet))
@@ -157,7 +174,7 @@ class Extension:
             raise ShownError(f"%numguard {command} takes no argument, not {variable!r}")
         if not variable and takes == "VARIABLE":
             raise ShownError(f"%numguard {command} needs a variable: %numguard {command} VARIABLE")
-        session, boundaries = self._session, self._boundaries
+        session, boundaries = self.session, self._boundaries
         match command:
             case "on":
                 self._ask("start to watch", session.start_watching)
@@ -179,7 +196,7 @@ class Extension:
                 self._ask("reset", session.reset)
 
     def _show_report(self, variable: str | None) -> None:
-        report = self._session.report(variable)
+        report = self.session.report(variable)
         if report is None:
             print("numguard: no report yet.")
             return
@@ -204,8 +221,7 @@ class Extension:
         return answer
 
 
-@context_matcher()
-def complete(context: Any) -> Any:
+def _completions(context: Any) -> Any:
     """Tab completion of `%numguard` commands and `%%numguard` options."""
     typed = re.match(r"\s*(%%?)numguard\s+(?:\S+\s+)*(\S*)$", context.text_until_cursor)
     if typed is None:
@@ -213,8 +229,10 @@ def complete(context: Any) -> Any:
     is_cell = typed[1] == "%%"
     is_first = len(context.text_until_cursor.split()) <= 1 + bool(typed[2])
     words = OPTIONS if is_cell else tuple(COMMANDS) if is_first else ()
-    return {"completions": [SimpleCompletion(w, type="magic") for w in words if w.startswith(typed[2])]}
+    return {"completions": [completer.SimpleCompletion(w, type="magic") for w in words if w.startswith(typed[2])]}
 
+
+complete: Any = completer.context_matcher()(_completions)
 
 _loaded: WeakKeyDictionary[Any, Extension] = WeakKeyDictionary()
 
@@ -225,6 +243,7 @@ def load(shell: Any, session: Any | None = None) -> None:
         extension = Extension(shell, session if session is not None else Session(shell))
         _loaded[shell] = extension
         extension.load()
+        api.use_session(extension.session)
 
 
 def unload(shell: Any) -> None:
@@ -232,3 +251,4 @@ def unload(shell: Any) -> None:
     extension = _loaded.pop(shell, None)
     if extension is not None:
         extension.unload()
+        api.use_session(None)

@@ -1,7 +1,7 @@
 """Match a pattern term against the user's statements, also through variables that an earlier statement bound.
 
-`p = softmax(z)` … `log(p)` matches `log(softmax(x))` with x = z, provided that nothing between the two statements may have
-rebound `z`. What is not understood does not match.
+`p = softmax(z)` … `log(p)` matches `log(softmax(x))` with x = z, provided that nothing between the two statements
+may have rebound `z`. What is not understood does not match.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .model import LineagePath, SourceStatement, Span
+from .opnames import canonical_op
 from .terms import CONSTANT, OPAQUE, Term, aliases_of, bound_value, expressions, parse, targets, term_of
 
 METAVARIABLE = "metavariable"
@@ -91,26 +92,29 @@ class Reader:
         names = {n.id for n in ast.walk(term.node) if isinstance(n, ast.Name)}
         return not any(names & self._targets[home] for home in range(root + 1, term.home + 1))
 
-    def covers(self, term: Term, span: Span | None, op: str) -> bool:
-        """Whether `term` is the failing operation: same statement, and the span lies on it."""
-        if term.home != self.failing:
-            return False
-        if span is None:
-            return term.op == op
-        statement = self.sequence[self.failing]
-        line, end_line = lines_of(term.node, statement)
-        start, end = (line, columns(term.node, statement)[0]), (end_line, columns(term.node, statement)[1])
-        return start <= (span.line, span.column) and (span.end_line, span.end_column) <= end
+    def guilty(self) -> tuple[Term, ...]:
+        """The failing operation in the failing statement; several candidates where the origin has no span.
 
-    def guilty(self) -> Term | None:
-        """The failing operation in the failing statement: the innermost expression of that op on the origin's span."""
+        With a span: the innermost expression of the origin's operation on it; where the framework's name of the operation
+        is not how the source says it, the innermost operation on it.
+        """
         origin = self.path.origin
         if origin is None or not self.path.statements:
-            return None
-        found = [t for t in self.terms(self.failing) if t.op == origin.op and self.covers(t, origin.span, origin.op)]
-        if not found:  # a span may be narrower than the expression, or of an earlier edit of the cell
-            found = [t for t in self.terms(self.failing) if t.op == origin.op]
-        return found[-1] if found else None
+            return ()
+        terms = list(self.terms(self.failing))
+        named = [t for t in terms if canonical_op(t.op) == origin.op]
+        if origin.span is None:
+            return tuple(named)
+        spanned = [t for t in named if self._covers(t, origin.span)] or [
+            t for t in terms if self._covers(t, origin.span)
+        ]
+        return tuple(spanned[-1:] or named)
+
+    def _covers(self, term: Term, span: Span) -> bool:
+        statement = self.sequence[term.home]
+        line, end_line = lines_of(term.node, statement)
+        column, end_column = columns(term.node, statement)
+        return (line, column) <= (span.line, span.column) and (span.end_line, span.end_column) <= (end_line, end_column)
 
     def match(self, pattern: Term, term: Term) -> Match | None:
         """The first way in which `term` (written out, not a name) is an instance of `pattern`."""

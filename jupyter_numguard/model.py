@@ -101,7 +101,7 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many elements a tensor has, and how many of them are non-finite. Complex: an element counts once, NaN first."""
+    """How many elements a tensor has and how many are non-finite. A complex element counts once, NaN first."""
 
     size: int
     nan: int
@@ -360,7 +360,7 @@ class Report:
         return tuple(f for f in self.findings if f.intended is None)
 
 
-# --- code, as the stages hand it to one another ---------------------------------------------------------------------------
+# --- code, as the stages hand it to one another ----------------------------------------------------------------------
 NAN_WORDS = frozenset({"nan", "NaN", "NAN", "NA"})
 INF_WORDS = frozenset({"inf", "Inf", "infty", "PINF", "NINF", "Infinity"})
 

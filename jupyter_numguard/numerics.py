@@ -92,9 +92,7 @@ def evaluate(function: Callable[..., Any], values: Sequence[Any], framework: Fra
 def _evaluate_torch(function: Callable[..., Any], values: Sequence[Any], gradient: bool) -> Outcome:
     torch = sys.modules["torch"]
     with torch.inference_mode(False), torch.enable_grad():
-        leaves = [
-            v.detach().clone().requires_grad_(gradient) if is_float_tensor(v, "torch") else v for v in values
-        ]
+        leaves = [v.detach().clone().requires_grad_(gradient) if is_float_tensor(v, "torch") else v for v in values]
         result = function(*leaves)
         wanted = [v for v in leaves if is_float_tensor(v, "torch")]
         gradients: list[Any] = [None] * len(leaves)

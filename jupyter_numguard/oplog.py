@@ -138,7 +138,7 @@ class OpLog:
         site.count += 1
         return site
 
-    # --- marks: which memory is known to be non-finite, and why --------------------------------------------------------
+    # --- marks: which memory is known to be non-finite, and why -----------------------------------------------------
     def mark(self, keys: Iterable[Key], event: OpEvent, alive: Callable[[], bool] | None = None) -> None:
         """Remember that the memories `keys` are non-finite because of `event`.
 
@@ -266,11 +266,9 @@ class OpLog:
 
     def carry(self, origin: Origin | None, state: NonFiniteState, intended: str | None) -> OpEvent:
         """An event for memory that was non-finite before this execution; mark its keys with it."""
-        event = OpEvent(
-            order=-1, statement=-1, kind="carried", phase=origin.phase if origin else "data", site=None,
-            op=origin.op if origin else "data", native_op="", occurrence=0, state=state, origin=origin, intended=intended,
-        )  # fmt: skip
-        return event
+        phase: Phase = origin.phase if origin is not None else "data"
+        op = origin.op if origin is not None else "data"
+        return OpEvent(-1, -1, "carried", phase, None, op, "", 0, state, origin=origin, intended=intended)
 
     def escape(self, event: OpEvent) -> None:
         """A non-finite value left its framework as a Python number or text."""

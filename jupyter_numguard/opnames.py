@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-# canonical name -> the frameworks' spellings, after `_normalise` (lower case, no namespace, overload, "_", "Backward0").
+# canonical name -> the frameworks' spellings after `_normalise` (lower case; no namespace, overload, "_", "Backward0").
 # A name that is missing here is its own canonical name.
 _SPELLINGS: dict[str, str] = {
     # arithmetic
     "add": "add iadd radd addv2 addn biasadd accumulaten",
     "sub": "sub isub rsub subtract",
     "mul": "mul imul rmul multiply mulnonan scalarmul",
-    "div": "div idiv truediv itruediv rtruediv truedivide divide realdiv divnonan reciprocal reciprocalgrad xdivy floordiv "
-    "floordivide ifloordiv rfloordiv",
+    "div": "div idiv truediv itruediv rtruediv truedivide divide realdiv divnonan reciprocal reciprocalgrad xdivy "
+    "floordiv floordivide ifloordiv rfloordiv",
     "mod": "mod remainder fmod floormod imod rmod divmod",
     "pow": "pow ipow rpow power floatpower square",
     "sqrt": "sqrt",
@@ -109,36 +109,26 @@ _SPELLINGS: dict[str, str] = {
     "grad_accumulate": "accumulate accumulategrad",
     # optimizers
     "update": "update assign assignvariableop assignaddvariableop assignsubvariableop resourceapplyadam "
-    "resourceapplygradientdescent resourceapplymomentum adam adamw sgd rmsprop adagrad adadelta adamax nadam radam lbfgs "
-    "asgd rprop sparseadam lion adafactor muon",
+    "resourceapplygradientdescent resourceapplymomentum adam adamw sgd rmsprop adagrad adadelta adamax nadam radam "
+    "lbfgs asgd rprop sparseadam lion adafactor muon",
 }
 _CANONICAL = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 
 
 def _normalise(native: str) -> str:
-    """ "aten::log_.default" -> "log", "SqrtBackward0" -> "sqrt", "numpy.true_divide" -> "truedivide", "tf.math.log" -> "log"."""
-    name = (
-        native.strip().split(" ")[0].split("/")[-1]
-        if "Backward" not in native
-        else native.split("Backward")[0].split("/")[-1]
-    )
-    name = re.sub(r"^.*::", "", name.strip())
-    if name.endswith((".default", ".Tensor", ".Scalar", ".out", ".int", ".dim_IntList")):
-        name = name.rsplit(".", 1)[0]
-    name = name.rsplit(".", 1)[-1]
-    name = re.sub(r"\d+$", "", name) if name.startswith("_") else name
-    return name.replace("_", "").lower()
+    """ "aten::log_.default" -> "log", "SqrtBackward0" -> "sqrt", "numpy.true_divide" -> "truedivide"."""
+    name = native.strip()
+    name = name.split("Backward")[0] if "Backward" in name else name.split(" ")[0]
+    name = name.split("/")[-1].split("::")[-1].strip()
+    name = re.sub(r"\.(default|Tensor|Scalar|out|int|dim_IntList)$", "", name)
+    return name.rsplit(".", 1)[-1].replace("_", "").lower()
 
 
 def canonical_op(native: str) -> str:
     """The framework-free name of an operation; what the table does not hold keeps its own name, in snake_case."""
     name = _normalise(native)
-    found = _CANONICAL.get(name)
-    if found is None and name.startswith(("foreach", "reduce")):
-        found = _CANONICAL.get(name.removeprefix("foreach").removeprefix("reduce"))
-    return (
-        found
-        or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", native.split("/")[-1].split("::")[-1].split(".")[-1].split(" ")[0])
-        .strip("_")
-        .lower()
-    )
+    found = _CANONICAL.get(name) or _CANONICAL.get(re.sub("^(foreach|reduce)", "", name))
+    if found is not None:
+        return found
+    own = native.split("/")[-1].split("::")[-1].split(".")[-1].split(" ")[0].strip("_")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", own).lower()

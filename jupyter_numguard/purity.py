@@ -26,8 +26,8 @@ _PURE = frozenset(
 )
 _PLAIN_ATTRIBUTES = frozenset({"T", "mT", "shape", "dtype", "ndim", "eps", "tiny", "max", "min", "nn", "functional"})
 _NODES = (
-    ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.IfExp,
-    ast.Attribute, ast.Call, ast.keyword, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context,
+    ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Slice, ast.Tuple, ast.List,
+    ast.IfExp,    ast.Attribute, ast.Call, ast.keyword, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context,
 )  # fmt: skip
 
 

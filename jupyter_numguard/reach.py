@@ -34,7 +34,7 @@ def functions_of(value: object) -> Iterator[FunctionType]:
 
 
 def reach(names: Iterable[str], namespace: Mapping[str, object]) -> tuple[set[str], list[FunctionType]]:
-    """Names of the namespace that code naming `names` may touch, through functions' globals too, and those functions."""
+    """Names of the namespace that code naming `names` may touch, functions' globals included, and those functions."""
     seen: set[str] = set()
     functions: dict[int, FunctionType] = {}
     todo = [n for n in names if n in namespace]

@@ -22,7 +22,7 @@ MAX_SAMPLE_BYTES = 1 << 20  # per tensor (product.md, "Where the operands come f
 MAX_SAMPLES = 16  # per event: the names of a statement and of those that bound them
 
 NamesAt = Callable[[Site], tuple[tuple[str, ...], str | None]]
-"""(paths that the failing statement and the statements binding its names load, most inner first; the target it binds)."""
+"""(paths that the failing statement, and those binding its names, load; the path that it binds itself)."""
 
 
 class Recorder:
@@ -93,9 +93,11 @@ class Recorder:
             backends = loaded_backends()
             values = {p: v for p in paths if (v := _look_up(p, frame, backends)) is not None}
             names = {id(v): p for p, v in reversed(values.items())}
-            event.operands = tuple(
-                dataclasses.replace(s, variable=names.get(id(t), s.variable)) for s, t in zip(event.operands, operands, strict=False)
-            ) + event.operands[len(operands) :]  # fmt: skip
+            named = zip(event.operands, operands, strict=False)
+            event.operands = (
+                *(dataclasses.replace(s, variable=names.get(id(t), s.variable)) for s, t in named),
+                *event.operands[len(operands) :],
+            )
             if event.result is not None and event.result.variable is None:
                 name = next((names[id(r)] for r in results if id(r) in names), target)
                 event.result = dataclasses.replace(event.result, variable=name)
@@ -114,7 +116,7 @@ class Recorder:
 
 
 def _look_up(path: str, frame: FrameType | None, backends: list[Backend]) -> Any | None:
-    """The object that a path of names, attributes and constant indices means in a frame; None if finding out might run code."""
+    """The object that a path of names, attributes and constant indices means in a frame, found without running code."""
     if frame is None:
         return None
     try:
@@ -145,6 +147,6 @@ def _value(node: ast.expr, frame: FrameType, backends: list[Backend]) -> Any | N
     if isinstance(node, ast.Subscript):
         owner = _value(node.value, frame, backends)
         index = _value(node.slice, frame, backends)
-        if type(owner) in (list, tuple, dict) and isinstance(index, (int, str)):
+        if owner is not None and type(owner) in (list, tuple, dict) and isinstance(index, (int, str)):
             return owner[index]
     return None

@@ -1,9 +1,9 @@
 """A Report and its JSON: `to_json` writes it, `from_json` reads it back, `schema` says what it looks like.
 
-The JSON is the product's contract (see `report.schema.json`): the field names are those of `model.py`, tuples are lists,
-and a number that JSON cannot write is one of the strings "NaN", "Infinity" and "-Infinity". It may be stored in a
-notebook file and read by a later or an earlier numguard, so reading ignores fields it does not know and fills in those
-that are missing and have a default.
+The JSON is the product's contract (see `report.schema.json`): the field names are those of `model.py`, tuples are
+lists, and a number that JSON cannot write is one of the strings "NaN", "Infinity" and "-Infinity". It may be stored in
+a notebook file and read by a later or an earlier numguard, so reading ignores fields it does not know and fills in
+those that are missing and have a default.
 """
 
 from __future__ import annotations
@@ -82,15 +82,15 @@ def from_json(data: Mapping[str, Any]) -> Report:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
 def _decode_object(kind: type[_T], data: Mapping[str, Any], where: str) -> _T:
-    values = {}
+    values, hints = {}, _hints(typing.cast("Any", kind))
     for f in fields(kind):  # type: ignore[arg-type]  # every `kind` that comes here is a dataclass of model.py
         if f.name in data:
-            values[f.name] = _decode(_hints(kind)[f.name], data[f.name], f"{where}.{f.name}")
+            values[f.name] = _decode(hints[f.name], data[f.name], f"{where}.{f.name}")
         elif f.default is MISSING and f.default_factory is MISSING:
             raise ReportFormatError(f"{where}.{f.name} is missing")
     return kind(**values)

@@ -119,7 +119,9 @@ def read_rewrite(module: ModuleType) -> Rewrite:
     """The rewrite that a module defines."""
     name, _, summary = (module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").partition(": ")
     forms = [
-        _read_form(function, getattr(module, "after_" + suffix), getattr(module, "guarded_" + suffix.split("_")[0], None))
+        _read_form(
+            function, getattr(module, "after_" + suffix), getattr(module, "guarded_" + suffix.split("_")[0], None)
+        )
         for attribute, function in vars(module).items()
         if attribute.startswith("before_")
         for suffix in [attribute.removeprefix("before_")]
@@ -143,8 +145,8 @@ def _read_form(before: Callable[..., Any], after: Callable[..., Any], guarded: C
     optional = frozenset(p for p in parameters if signature.parameters[p].default is not inspect.Parameter.empty)
     pattern = term_of(_returned(before), {module: _MODULES[framework]})
     return Form(
-        framework, tuple(parameters), optional, before, after, guarded, _with_metavariables(pattern, parameters, optional),
-        _returned(after), next(iter(inspect.signature(after).parameters)),
+        framework, tuple(parameters), optional, before, after, guarded,
+        _with_metavariables(pattern, parameters, optional), _returned(after), next(iter(inspect.signature(after).parameters)),
     )  # fmt: skip
 
 
@@ -152,7 +154,8 @@ def _returned(function: Callable[..., Any]) -> ast.expr:
     tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     assert isinstance(tree, ast.FunctionDef)
     last = tree.body[-1]
-    assert isinstance(last, ast.Return) and last.value is not None, f"{function.__name__} must return one expression"
+    assert isinstance(last, ast.Return), f"{function.__name__} must return one expression"
+    assert last.value is not None
     return last.value
 
 
@@ -175,6 +178,7 @@ def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[P
         return []
     reader = Reader(path)
     chosen = [r for r in rewrites if code in r.fixes]
+    failing = {id(t.node) for t in reader.guilty()}
     out: list[Proposal] = []
     for home in range(reader.failing, -1, -1):
         found = [
@@ -184,13 +188,14 @@ def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[P
             for form in rewrite.forms
             if (match := reader.match(form.pattern, term)) is not None and _speaks(form, match, path.framework)
         ]
-        guilty = [
-            hit for hit in found if any(t.op == origin.op and reader.covers(t, origin.span, t.op) for t in hit[2].used)
-        ]
+        guilty = [hit for hit in found if any(id(t.node) in failing for t in hit[2].used)]
         for first in sorted(guilty, key=lambda hit: not hit[0].same_mathematics):
-            proposal = _proposal(reader, home, first, found)
-            if proposal is not None and all(proposal.source != p.source for p in out):
-                out.append(proposal)
+            others = [hit for hit in found if hit[0].same_mathematics == first[0].same_mathematics]
+            # A guard changes values: it is first put where it is needed only.
+            for also in [others] if first[0].same_mathematics else [[], others]:
+                proposal = _proposal(reader, home, first, also)
+                if proposal is not None and all(proposal.source != p.source for p in out):
+                    out.append(proposal)
     return out
 
 
@@ -203,10 +208,10 @@ def _speaks(form: Form, match: Match, framework: Framework | None) -> bool:
     return spoken == {form.framework} if spoken else framework == form.framework
 
 
-def _proposal(reader: Reader, home: int, first: _Hit, found: Sequence[_Hit]) -> Proposal | None:
+def _proposal(reader: Reader, home: int, first: _Hit, also: Sequence[_Hit]) -> Proposal | None:
     statement = reader.sequence[home]
     placed: list[tuple[int, int, _Hit]] = []
-    for hit in (first, *(h for h in found if h[0].same_mathematics == first[0].same_mathematics)):
+    for hit in (first, *also):
         start, end = offsets(hit[2].root.node, statement)
         if all(end <= s or e <= start for s, e, _ in placed):
             placed.append((start, end, hit))
@@ -286,7 +291,9 @@ class _Fill(ast.NodeTransformer):
 def _in_users_words(name: str, aliases: dict[str, str]) -> str:
     """The shortest way to write a full dotted name; KeyError where none of its modules has a name."""
     ways = [
-        alias + name[len(target) :] for alias, target in aliases.items() if name == target or name.startswith(target + ".")
+        alias + name[len(target) :]
+        for alias, target in aliases.items()
+        if name == target or name.startswith(target + ".")
     ]
     if not ways:
         raise KeyError(name)

@@ -106,10 +106,12 @@ def read_rule(module: ModuleType) -> Rule:
     if found is None:
         raise ValueError(f"{module.__name__}: the first line must be 'NGnnn rule-name: One sentence.'")
     if tuple(sections) != tuple(title for title in SECTIONS if title in sections) or set(SECTIONS) - set(sections):
-        raise ValueError(f"{module.__name__}: the sections must be {', '.join(SECTIONS)}; they are {', '.join(sections)}")
+        raise ValueError(
+            f"{module.__name__}: the sections must be {', '.join(SECTIONS)}; they are {', '.join(sections)}"
+        )
     if module.CATEGORY.name != f"C{found[2]}":
         raise ValueError(f"{module.__name__}: {found[1]} belongs to category C{found[2]}, not {module.CATEGORY.name}")
     return Rule(
-        found[1], found[3], found[4], module.CATEGORY, sections, frozenset(getattr(module, "PRECEDES", ())), module.detect,
-        getattr(module, "advise", None),
+        found[1], found[3], found[4], module.CATEGORY, sections, frozenset(getattr(module, "PRECEDES", ())),
+        module.detect, getattr(module, "advise", None),
     )  # fmt: skip

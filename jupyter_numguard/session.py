@@ -6,16 +6,15 @@ import difflib
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from . import check, snapshot
 from .backends import loaded_backends
 from .check import NonFinite
 from .codemap import CodeMap
-from .diagnose import diagnose
 from .errors import UsageError
 from .execution import Execution
 from .findings import Explained, explain, group_by_memory, in_order
@@ -25,17 +24,14 @@ from .model import (
     Checked,
     ExecutionRef,
     Finding,
-    LineagePath,
     NonFiniteState,
-    NotTraced,
     Origin,
     Report,
     Seconds,
-    Skipped,
     Status,
 )
 from .model import Execution as ExecutionFacts
-from .oplog import Key, OpEvent, OpLog
+from .oplog import Key, OpLog
 from .publish import show_report
 
 # What IPython itself keeps in the namespace; `Out` and `_` hold results, which are checked as "Out[n]".
@@ -124,19 +120,41 @@ class Session:
         finally:
             ended = time.perf_counter()
         error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
-        status: Status = "ok" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
         count = getattr(result, "execution_count", None) or execution.ref.count
         execution.set_count(count)
         roots = self.roots()
         shown = getattr(result, "result", None)
         if shown is not None:
             roots[f"Out[{count}]"] = shown
-        report = self._report(execution, roots, status, count, error, ended)
+        report = self._report(execution, roots, _status(error), count, error, ended)
         self.history.append((count, report.verdict))
         if report.mode == "trace" or report.alarms:
             self.reports = [*self.reports[-MAX_REPORTS + 1 :], report]
             if report.findings or not execution.quiet:
                 show_report(report)
+
+    # --- a block of a script ----------------------------------------------------------------------------------------
+    def start_block(self, frame: FrameType, options: TraceOptions) -> None:
+        """`with trace()` begins in `frame`."""
+        execution = Execution("", ExecutionRef(None), self.roots, self._code, watch=False)
+        self._running[threading.get_ident()] = execution
+        execution.open_block(frame)
+        execution.start_trace(stop=options.stop, quiet=options.quiet, seed=self._seed)
+
+    def end_block(self, error: BaseException | None) -> Report:
+        """It ended; `error` is the exception that passes on."""
+        execution = self._running.pop(threading.get_ident())
+        execution.stop_recording()
+        execution.close_block()
+        report = self._report(execution, self.roots(), _status(error), None, error, time.perf_counter())
+        self.reports.append(report)
+        return report
+
+    def check_now(self) -> tuple[Finding, ...]:
+        """Findings of the namespace now, with nothing known of where they came from."""
+        found, _ = check.find_nonfinite(check.probe(snapshot.walk(self.roots(), loaded_backends())))
+        groups = group_by_memory(found, {})
+        return tuple(explain(n, aliases, self._lineage, self._code).finding for n, aliases in groups)
 
     # --- the pipeline -----------------------------------------------------------------------------------------------
     def _report(
@@ -144,7 +162,8 @@ class Session:
         error: BaseException | None, ended: float,
     ) -> Report:  # fmt: skip
         log = execution.log
-        found, checked = self._check(roots, execution)
+        final = snapshot.walk(roots, loaded_backends())
+        found, checked = check.find_nonfinite(check.probe(final), also=execution.probes)
         locals_ = self._failed_locals(error, {n.key for n in found})
         runs = execution.runs()
         states = {n.key: n.state for n in found}
@@ -154,7 +173,9 @@ class Session:
         scaled = _has_scaler(roots)
         explained: list[Explained] = []
         known: dict[str, _Known] = {}
-        for n, aliases in group_by_memory(found):
+        paths = snapshot.aliases_of(final) if found else {}
+        del final  # it holds the user's tensors
+        for n, aliases in group_by_memory(found, paths):
             e = explain(n, aliases, self._lineage, self._code, scaled=scaled)
             known[n.path] = _Known(n.key, n.state, e.finding.origin, e.finding.intended)
             old = self._known.get(n.path)
@@ -177,13 +198,7 @@ class Session:
             findings=findings,
         )
 
-    def _check(self, roots: Mapping[str, object], execution: Execution) -> tuple[list[NonFinite], Checked]:
-        found = snapshot.walk(roots, loaded_backends())
-        return check.find_nonfinite(check.probe(found), also=execution.probes)
-
-    def _failed_locals(
-        self, error: BaseException | None, known: set[Key]
-    ) -> Iterator[tuple[NonFinite, str]] | list[tuple[NonFinite, str]]:
+    def _failed_locals(self, error: BaseException | None, known: set[Key]) -> list[tuple[NonFinite, str]]:
         """Non-finite locals of the user's functions that the cell's exception left: no notebook variable holds them."""
         out: list[tuple[NonFinite, str]] = []
         tb: TracebackType | None = error.__traceback__ if error is not None else None
@@ -243,7 +258,9 @@ class Session:
             if any(variable in (f.variable, *f.aliases) or _below(f.variable, variable) for f in report.findings):
                 return report
         names = dict.fromkeys(f.variable for r in self.reports for f in r.findings)
-        raise UsageError(f"no report has a finding for {variable!r}; there are findings for: {', '.join(names) or 'nothing'}")
+        raise UsageError(
+            f"no report has a finding for {variable!r}; there are findings for: {', '.join(names) or 'nothing'}"
+        )
 
     def mute(self, variable: str) -> None:
         """No alarm for this variable or anything below it, until `unmute` or `reset`.
@@ -255,7 +272,9 @@ class Session:
         roots = self.roots()
         if root not in roots:
             close = difflib.get_close_matches(root, list(roots), n=5) or sorted(roots)[:10]
-            raise UsageError(f"there is no variable {root!r}; did you mean: {', '.join(close) or '(the notebook is empty)'}?")
+            raise UsageError(
+                f"there is no variable {root!r}; did you mean: {', '.join(close) or '(the notebook is empty)'}?"
+            )
         self._muted.add(variable)
 
     def unmute(self, variable: str) -> None:
@@ -278,6 +297,10 @@ class Session:
 
     def _is_muted(self, path: str) -> bool:
         return any(_below(path, m) for m in self._muted)
+
+
+def _status(error: BaseException | None) -> Status:
+    return "ok" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
 
 
 def _below(path: str, owner: str) -> bool:

@@ -60,8 +60,8 @@ def _written(nodes: Iterable[ast.AST], offset: int) -> Written:
 
 def _header_end(node: ast.stmt) -> int:
     """Last line of a simple statement, or of a compound one's header."""
-    body = getattr(node, "body", None)
-    if isinstance(node, _Compound) and body:
+    body: list[ast.stmt] | None = getattr(node, "body", None) if isinstance(node, _Compound) else None
+    if body:
         return max(node.lineno, body[0].lineno - 1)
     return node.end_lineno or node.lineno
 
@@ -100,11 +100,7 @@ class Source:
         line -= self.offset
         best: ast.stmt | None = None
         for n in self.statements:
-            last = (
-                n.body[0].lineno - 1
-                if isinstance(n, _Compound) and getattr(n, "body", None)
-                else n.end_lineno or n.lineno
-            )
+            last = _header_end(n)
             first = n.decorator_list[0].lineno if isinstance(n, _Definition) and n.decorator_list else n.lineno
             if first <= line <= max(last, n.lineno) and (best is None or n.lineno >= best.lineno):
                 best = n
@@ -146,7 +142,7 @@ class Source:
             elif isinstance(n, (ast.Import, ast.ImportFrom)):
                 binds.update((a.asname or a.name).split(".")[0] for a in n.names)
             elif isinstance(n, _Definition) or (isinstance(n, ast.ExceptHandler) and n.name):
-                binds.add(n.name)
+                binds.add(n.name)  # type: ignore[arg-type]
         return Statement(
             line=first + self.offset,
             end_line=last + self.offset,
@@ -164,9 +160,9 @@ class Source:
             is_loop=isinstance(node, (ast.For, ast.AsyncFor, ast.While)),
         )
 
-    # --- inside one statement -----------------------------------------------------------------------------------------
+    # --- inside one statement ---------------------------------------------------------------------------------------
     def paths_in(self, node: ast.stmt) -> tuple[str, ...]:
-        """Names, attribute chains and constant indices that a statement loads, as source text, longest chains included."""
+        """Names, attribute chains and constant indices that a statement loads, as source text."""
         found: dict[str, None] = {}
         for n in _walk_own(node):
             if isinstance(n, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(n.ctx, ast.Load) and _is_path(n):
@@ -185,17 +181,16 @@ class Source:
             return None
         if not _is_path(target):
             return None
-        whole = (
+        where = (value.lineno, value.col_offset, value.end_lineno, value.end_col_offset)
+        is_whole = (
             span is None
-            or (value.lineno, value.end_lineno) == (span.line, span.end_line)
             or isinstance(node, ast.AugAssign)
+            or where == (span.line, span.column, span.end_line, span.end_column)
         )
-        if span is not None and not isinstance(node, ast.AugAssign):
-            whole = whole and (value.col_offset, value.end_col_offset) == (span.column, span.end_column)
-        return ast.unparse(target) if whole else None
+        return ast.unparse(target) if is_whole else None
 
     def binders(self, node: ast.stmt, limit: int = 8) -> list[ast.stmt]:
-        """Earlier statements of the same function (or of the cell) that bind what `node` reads, transitively, nearest first.
+        """Earlier statements of the same function (or cell) that bind what `node` reads, transitively, nearest first.
 
         Statements inside a loop count as earlier only if they stand before; the last binding of a name wins.
         """
@@ -224,11 +219,11 @@ class Source:
         out: list[ast.stmt] = []
         todo: list[ast.AST] = list(ast.iter_child_nodes(owner))
         while todo:
-            n = todo.pop()
-            if isinstance(n, ast.stmt):
-                out.append(n)
-            if not isinstance(n, (*_Definition, ast.Lambda)):
-                todo += ast.iter_child_nodes(n)
+            child = todo.pop()
+            if isinstance(child, ast.stmt):
+                out.append(child)
+            if not isinstance(child, (*_Definition, ast.Lambda)):
+                todo += ast.iter_child_nodes(child)
         return out
 
 

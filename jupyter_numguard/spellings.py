@@ -1,7 +1,7 @@
 """How the frameworks spell the operations that source patterns are made of, and the order of their parameters.
 
-Only spellings that mean exactly the operation are here: no in-place form (`exp_`), no other base (`exp2`), no variant that
-skips values (`nansum`). What is missing is an opaque expression to the matcher, never a guess. Names of operations are
+Only spellings that mean exactly the operation are here: no in-place form (`exp_`), no other base (`exp2`), no variant
+that skips values (`nansum`). What is missing is an opaque expression to the matcher, never a guess. Names of operations are
 those of `opnames.py`.
 """
 
@@ -38,7 +38,8 @@ USUAL_ALIASES = (
 
 # The frameworks' words for one parameter.
 PARAMETER_NAMES = {
-    "input": "x", "a": "x", "logits": "x", "self": "x", "tensor": "x", "x": "x", "x1": "x", "arr": "x", "input_tensor": "x",
+    "input": "x", "a": "x", "logits": "x", "self": "x", "tensor": "x", "x": "x", "x1": "x", "arr": "x",
+    "input_tensor": "x",
     "other": "y", "y": "y", "x2": "y", "exponent": "y", "b": "y",
     "dim": "dim", "axis": "dim", "keepdim": "keepdim", "keepdims": "keepdim",
     "condition": "condition", "cond": "condition", "mask": "mask", "value": "value",

@@ -14,7 +14,9 @@ MAX_STEPS = 40  # newest and oldest are kept: the middle of a longer chain only 
 MAX_STATEMENTS = 8
 
 
-def steps_of(variable: str, counts: Counts, version: Version | None, answer: Answer, lineage: Lineage, code: CodeMap) -> tuple[Step, ...]:
+def steps_of(
+    variable: str, counts: Counts, version: Version | None, answer: Answer, lineage: Lineage, code: CodeMap
+) -> tuple[Step, ...]:
     """Rows from the variable back through its origin to the finite values that went in, newest first."""
     rows: list[Step] = []
     if version is not None and version.run is not None:
@@ -22,7 +24,14 @@ def steps_of(variable: str, counts: Counts, version: Version | None, answer: Ans
         rows.append(_row(run.place, variable, "bound" if version.root in run.binds else "mutated", "nonfinite", counts))
     for parent in _ancestors(version):
         if parent.run is not None:
-            rows.append(_row(parent.run.place, parent.path, "bound" if parent.root in parent.run.binds else "mutated", "nonfinite"))
+            rows.append(
+                _row(
+                    parent.run.place,
+                    parent.path,
+                    "bound" if parent.root in parent.run.binds else "mutated",
+                    "nonfinite",
+                )
+            )
     for event in answer.chain:
         if event.site is not None:
             rows.append(_event_row(event, code))

@@ -1,4 +1,4 @@
-"""Source expressions as canonical terms: `F.softmax(z, dim=-1)`, `z.softmax(-1)` and `tf.nn.softmax(z, axis=-1)` are one.
+"""Source expressions as canonical terms: `F.softmax(z, dim=-1)`, `z.softmax(-1)` `tf.nn.softmax(z, axis=-1)` are one.
 
 A term is an operation with named arguments, a constant, or an opaque expression of the user. Nothing is executed.
 """
@@ -11,13 +11,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .model import Framework, LineagePath, SourceStatement
-from .spellings import PARAMETER_NAMES, USUAL_ALIASES, functions
+from .spellings import PARAMETER_NAMES, ROOTS, USUAL_ALIASES, functions
 
 OPAQUE = "opaque"
 CONSTANT = "constant"
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow", ast.MatMult: "matmul",
 }  # fmt: skip
+
+
+# Layers that are one operation: class -> operation and the parameters of its constructor.
+_LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "torch.nn.Softmax": ("softmax", ("dim",)),
+    "torch.nn.Sigmoid": ("sigmoid", ()),
+    "tensorflow.keras.layers.Softmax": ("softmax", ("dim",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class Term:
         """Equal for expressions that mean the same, however they are spelled."""
         if self.op == CONSTANT and isinstance(self.node, ast.Constant):
             value = self.node.value
-            return repr(float(value)) if type(value) in (int, float) else repr(value)
+            return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
         if self.op == OPAQUE:
             return ast.dump(self.node)
         return f"{self.op}({','.join(f'{name}={term.key}' for name, term in self.arguments)})"
@@ -69,7 +77,7 @@ class Parsed:
 
 @lru_cache(maxsize=256)
 def parse(source: str) -> Parsed | None:
-    """The statements on these lines; None where they are not Python (a magic, half a statement). A header gets a body."""
+    """The statements on these lines; None where they are not Python (a magic). A header gets a body."""
     indented = source[:1] in (" ", "\t")
     head = "if True:\n" if indented else ""
     first = source.splitlines()[0] if source else ""
@@ -123,6 +131,8 @@ def term_of(node: ast.expr, aliases: Mapping[str, str], home: int = 0) -> Term:
 
 
 def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
+    if isinstance(node.func, ast.Call):
+        return _layer_call(node, node.func, aliases, home)
     name = full_name(node.func, aliases)
     given: list[ast.expr] = list(node.args)
     if name is not None:
@@ -146,6 +156,21 @@ def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
     # keepdim=False and dim=None are what leaving them out means.
     kept = tuple((s, t) for s, t in ordered if not (s in ("keepdim", "dim") and t.key in ("False", "None")))
     return Term(spelling.op, kept, node, home, spelling.framework)
+
+
+def _layer_call(node: ast.Call, layer: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
+    """`nn.Softmax(dim=-1)(z)`."""
+    name = full_name(layer.func, aliases)
+    if name not in _LAYERS or len(node.args) != 1 or node.keywords or any(k.arg is None for k in layer.keywords):
+        return None
+    op, parameters = _LAYERS[name]
+    given = dict(zip(parameters, layer.args, strict=False))
+    given.update((PARAMETER_NAMES.get(k.arg or "", ""), k.value) for k in layer.keywords)
+    if set(given) - set(parameters) or len(layer.args) > len(parameters):
+        return None
+    operand = ("x", term_of(node.args[0], aliases, home))
+    constructor = tuple((slot, term_of(value, aliases, home)) for slot, value in given.items())
+    return Term(op, (operand, *constructor), node, home, ROOTS[name.split(".")[0]])
 
 
 def aliases_of(path: LineagePath) -> dict[str, str]:
@@ -185,7 +210,9 @@ def bound_value(statement: SourceStatement, name: str) -> ast.expr | None:
     found: list[ast.expr] = []
     for stmt in parsed.body if parsed is not None else ():
         whole = stmt.value if isinstance(stmt, ast.Assign | ast.AnnAssign) else None
-        into = stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target] if isinstance(stmt, ast.AnnAssign) else []
+        into = (
+            stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target] if isinstance(stmt, ast.AnnAssign) else []
+        )
         if whole is not None and any(isinstance(t, ast.Name) and t.id == name for t in into):
             found.append(whole)
         elif name in {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}:

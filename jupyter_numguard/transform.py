@@ -5,7 +5,7 @@
     loss                              loss
 
 Running the body any other way (a nested `run_cell`, an own `exec`) changes display, errors, line numbers or `await`.
-Two transformers, both pure, because IPython runs them more than once per cell and other magics run them on their bodies:
+Two transformers, both pure: IPython runs them more than once per cell, and other magics run them on their bodies.
 
 - `open_cell` (cleanup stage, first: others' transformers then see plain Python, as without the magic);
 - `open_magics` (line stage, first) for the cell magics next to ours. It keeps their bodies untouched:
@@ -30,8 +30,8 @@ from IPython.core.inputtransformer2 import cell_magic
 _HEAD = re.compile(r"([ \t]*)%%numguard(?:[ \t]+(.*))?$")
 _CALL = "get_ipython().run_line_magic('numguard', "
 
-# Cell magics that run their body as this kernel's Python. Only above these is a `%%numguard` in the second line known to
-# be ours: in the body of any other magic it may be text (`%%writefile`) or that magic's own business.
+# Cell magics that run their body as this kernel's Python. Only below these is a `%%numguard` known to be ours: the
+# body of any other magic it may be text (`%%writefile`) or that magic's own business.
 _PYTHON_BODY = frozenset({
     "time", "timeit", "capture", "prun",  # IPython
     "memit", "mprun", "mprofile", "snakeviz", "scalene", "heat", "pyinstrument", "lprun",  # profilers
@@ -79,14 +79,14 @@ def open_magics(lines: list[str]) -> list[str]:
         return lines
     if lines[0].startswith(_CALL):
         below = _first_text(lines, 1)
-        return lines if below is None else [*lines[:below], *cell_magic(lines[below:])]
+        return lines if below is None else [*lines[:below], *_call_magic(lines[below:])]
     for i, line in enumerate(lines):
         head = _HEAD.match(line.rstrip())
         if head and i:
             # A comment holds the place, so that the lines of the body keep their numbers; not above another cell
             # magic, which must stand first in the body.
             held = [] if i + 1 < len(lines) and _magic_name(lines[i + 1]) else ["#\n"]
-            [outer] = cell_magic([*lines[:i], *held, *lines[i + 1 :]])
+            [outer] = _call_magic([*lines[:i], *held, *lines[i + 1 :]])
             return [f"{call_of(f'cell {head[2] or str()}'.strip())}; {outer}"]
         if _magic_name(line) not in _PYTHON_BODY:
             break
@@ -97,6 +97,12 @@ def open_magics(lines: list[str]) -> list[str]:
 # must wait for the lines below `%%numguard` as it does below every other cell magic.
 open_cell.has_side_effects = True  # type: ignore[attr-defined]
 open_magics.has_side_effects = True  # type: ignore[attr-defined]
+
+
+def _call_magic(lines: list[str]) -> list[str]:
+    """What IPython makes of a cell magic on top of `lines`."""
+    called: list[str] = cell_magic(lines)  # type: ignore[no-untyped-call]
+    return called
 
 
 def _first_text(lines: list[str], start: int = 0) -> int | None:

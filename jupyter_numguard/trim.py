@@ -24,10 +24,12 @@ def trim(error: BaseException) -> None:
     for each in _related(error):
         tb = each.__traceback__
         kept = _user_links(tb)
+        if not kept:  # never raised, or an error of ours
+            continue
         for link, following in zip(kept, [*kept[1:], None], strict=True):
             if link.tb_next is not following:
                 link.tb_next = following
-        if kept and kept[0] is not tb:
+        if kept[0] is not tb:
             each.__traceback__ = kept[0]
 
 

@@ -69,7 +69,7 @@ def make_venv(folder: Path) -> None:
 def ensure_chromium() -> None:
     """Have a Chromium on the PATH, from Debian's packages if there is none."""
     if not any(shutil.which(name) for name in BROWSERS):
-        apt_install("chromium")
+        apt_install("chromium", "fonts-liberation")  # without a font the tests would look at boxes
 
 
 def main(arguments: list[str]) -> None:

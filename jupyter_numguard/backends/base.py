@@ -46,7 +46,10 @@ class Backend(ABC):
     # --- values -----------------------------------------------------------------------------------------------------
     @abstractmethod
     def owns(self, value: object) -> bool:
-        """Whether `value` is a tensor (or number) of this framework. Must not touch attributes that a subclass defines."""
+        """Whether `value` is a tensor (or number) of this framework. Must not touch attributes that a subclass defines.
+
+        The answer depends on the type alone (`snapshot.walk` remembers it by type), except for plain lists and tuples.
+        """
 
     def children(self, value: object) -> Iterable[tuple[str, object]] | None:
         """What is inside one of the framework's own containers (module, optimizer, model, data frame) or beside a tensor

@@ -24,15 +24,19 @@ class PythonBackend(Backend):
     """Verbs of `float`, `complex` and sequences of them; everything is on the host and known at once."""
 
     framework_name = "python"
+    fingerprint_shows_writes = False  # an element of a list
 
     def owns(self, value: object) -> bool:
         """A number, or a sequence of numbers. Cost of a sequence: 20 ns per element."""
         cls = type(value)
-        if cls in _SEQUENCES:
-            kinds = set(map(type, value))  # type: ignore[call-overload]
-            return kinds <= _NUMBERS and not kinds.isdisjoint(_INEXACT)
-        if cls in _INEXACT:
+        if cls is float or cls is complex:
             return True
+        if cls is list or cls is tuple or cls is deque:
+            try:
+                kinds = set(map(type, value))  # type: ignore[call-overload]
+            except Exception:  # a metaclass without a hash, or the list grew in another thread
+                return False
+            return kinds <= _NUMBERS and not kinds.isdisjoint(_INEXACT)
         # numpy's float64 and complex128 are subclasses of Python's: they are numpy's.
         return issubclass(cls, (float, complex)) and getattr(cls, "__module__", "") != "numpy"
 
@@ -64,7 +68,8 @@ class PythonBackend(Backend):
 
     def probe(self, tensors: Sequence[Any]) -> Probe:
         """Exact flags, at once."""
-        return Probe([_is_nonfinite(t) for t in tensors], [])
+        flags: list[bool | None] = [_is_nonfinite(t) for t in tensors]
+        return Probe(flags, [])
 
     def count(self, tensor: Any) -> tuple[Counts, tuple[int, ...]]:
         """Counts, and the index of the first non-finite element; () for a number."""
@@ -83,13 +88,13 @@ class PythonBackend(Backend):
     def summarize(self, tensor: Any, variable: str | None = None) -> TensorSummary:
         """Extremes over the finite numbers; of complex ones only the largest magnitude."""
         what, (counts, _) = self.info(tensor), self.count(tensor)
-        finite = [x for x in _numbers(tensor) if _kind(x) is None]
-        magnitudes = [m for m in map(_magnitude, finite) if m is not None]
-        real = what.dtype == "float" and bool(magnitudes)
+        finite = [(x, m) for x in _numbers(tensor) if _kind(x) is None and (m := _magnitude(x)) is not None]
+        magnitudes = [m for _, m in finite]
+        real = [float(x) for x, _ in finite] if what.dtype == "float" else []
         return TensorSummary(
             variable, what.dtype, what.shape, what.device, counts.size,
-            min(float(x) for x in finite) if real else None, max(float(x) for x in finite) if real else None,
-            max(magnitudes, default=None), sum(m == 0 for m in magnitudes), counts.nan, counts.posinf, counts.neginf,
+            min(real, default=None), max(real, default=None), max(magnitudes, default=None),
+            sum(m == 0 for m in magnitudes), counts.nan, counts.posinf, counts.neginf,
             exponents=_histogram(magnitudes),
         )  # fmt: skip
 

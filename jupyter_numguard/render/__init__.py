@@ -1,4 +1,4 @@
-"""A report as text (terminal, GitHub, logs) and as HTML (notebook output). Both say the same words, from `wording.py`."""
+"""A report as text (terminal, GitHub, logs) and as HTML (notebook output); both say the words of `wording.py`."""
 
 from .html import render_html as render_html
 from .html import render_lineage_html as render_lineage_html

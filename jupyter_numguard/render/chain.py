@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..model import Finding, Origin, Step
+from jupyter_numguard.model import Finding, Origin, Step
+
 from .spelling import first_line
 from .wording import occurrence, origin_sentence, short_place, step_note
 
@@ -40,13 +41,13 @@ def chain_of(finding: Finding) -> Chain:
     at = _position(steps, origin)
     before, rest = steps[:at], steps[at:]
     skipped = max(0, len(before) - SHOWN_BEFORE_ORIGIN)
-    rows = [_row(s) for s in before[: len(before) - skipped]]
+    rows = [row_of(s) for s in before[: len(before) - skipped]]
     if origin is not None:
         own = [rest.pop(0)] if rest and _same_line(rest[0], origin) else []
         notes = [_origin_note(origin), *(step_note(s) for s in own)]
         code = first_line(own[0].code if own and not origin.code else origin.code)
         rows.append(Row("origin", code, short_place(origin.execution, origin.file, origin.line), tuple(notes)))
-    rows += [_row(s) for s in rest[:SHOWN_AFTER_ORIGIN]]
+    rows += [row_of(s) for s in rest[:SHOWN_AFTER_ORIGIN]]
     return Chain(tuple(rows), skipped, tuple(rest[SHOWN_AFTER_ORIGIN:]))
 
 
@@ -67,5 +68,6 @@ def _origin_note(origin: Origin) -> str:
     return ", ".join(filter(None, [f"origin: {origin_sentence(origin)}", occurrence(origin)]))
 
 
-def _row(step: Step) -> Row:
+def row_of(step: Step) -> Row:
+    """One step as a row."""
     return Row(step.state, first_line(step.code), short_place(step.execution, step.file, step.line), (step_note(step),))

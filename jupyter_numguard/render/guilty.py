@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from ..model import Origin, Report, Span
+from jupyter_numguard.model import Origin, Report, Span
+
 from .spelling import code_lines, visible
 
 

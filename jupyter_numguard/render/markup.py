@@ -29,7 +29,7 @@ def tag(name: str, *children: Child, **attributes: str | None) -> Markup:
 
 def join(*children: Child) -> Markup:
     """Children one after the other, escaped as `tag` does."""
-    out = []
+    out: list[str] = []
     for child in children:
         if isinstance(child, Markup):
             out.append(child)

@@ -1,13 +1,15 @@
 """The two pictures of a report as inline SVG: how a variable grew, and the binary exponents of an operand.
 
-Each has its sentence beside it (`wording.py`), so nothing is said by the picture alone. `static/panel.js` draws the same.
+Each has its sentence beside it (`wording.py`), so nothing is said by the picture alone; `static/panel.js` draws the
+same.
 """
 
 from __future__ import annotations
 
 import math
 
-from ..model import History, TensorSummary
+from jupyter_numguard.model import History, TensorSummary
+
 from .markup import Markup, tag
 from .spelling import amount, label, number
 from .wording import exponents_sentence, growth
@@ -29,10 +31,8 @@ def growth_picture(history: History) -> Markup | None:
         return 2 + (WIDTH - 14) * (step - first) / max(1, last - first)
 
     def y(value: float) -> float:
-        if is_log:
-            part = math.log(max(value, low) / low) / math.log(high / low)
-        else:
-            part = value / high if high else 0.0
+        linear = value / high if high else 0.0
+        part = math.log(max(value, low) / low) / math.log(high / low) if is_log else linear
         return GROWTH_HEIGHT - 6 - (GROWTH_HEIGHT - 20) * part
 
     path = " ".join(f"{'L' if i else 'M'}{x(s):.1f} {y(a):.1f}" for i, (s, a) in enumerate(points))
@@ -45,7 +45,13 @@ def growth_picture(history: History) -> Markup | None:
         tag("path", d=path, cls="ng-curve", fill="none"),
         tag("line", x1=end, x2=end, y1="2", y2=str(GROWTH_HEIGHT - 6), cls="ng-limit"),
         tag("text", caption, x="2", y="10"),
-        tag("text", amount(beyond), x=f"{min(x(beyond), WIDTH - 2.0) - 4:.1f}", y=str(GROWTH_HEIGHT - 8), text_anchor="end"),
+        tag(
+            "text",
+            amount(beyond),
+            x=f"{min(x(beyond), WIDTH - 2.0) - 4:.1f}",
+            y=str(GROWTH_HEIGHT - 8),
+            text_anchor="end",
+        ),
     )
 
 
@@ -68,7 +74,9 @@ def exponents_picture(operand: TensorSummary) -> Markup | None:
 
     def bar(at: float, width: float, count: int, cls: str) -> Markup:
         height = 0.0 if not count else max(1.5, (base - 14) * count / top)
-        return tag("rect", x=f"{at:.1f}", y=f"{base - height:.1f}", width=f"{width:.1f}", height=f"{height:.1f}", cls=cls)
+        return tag(
+            "rect", x=f"{at:.1f}", y=f"{base - height:.1f}", width=f"{width:.1f}", height=f"{height:.1f}", cls=cls
+        )
 
     drawn = [bar(left + i * pitch, max(1.0, pitch * 0.78), n, "ng-bar") for i, n in enumerate(bars)]
     if operand.zeros:
@@ -77,14 +85,12 @@ def exponents_picture(operand: TensorSummary) -> Markup | None:
             bar(6, 14, operand.zeros, "ng-zero"),
             tag("text", "0", x="10", y=str(EXPONENTS_HEIGHT - 3)),
         ]
-    end = left + len(bars) * pitch
-    drawn += [
-        tag("text", _power(first), x=str(left), y=str(EXPONENTS_HEIGHT - 3)),
-        tag("text", _power(histogram.first + lead + len(counts)), x=f"{end:.1f}", y=str(EXPONENTS_HEIGHT - 3), text_anchor="end")
-        if len(bars) > 5
-        else None,
-    ]
-    return _svg(EXPONENTS_HEIGHT, exponents_sentence(operand), *(d for d in drawn if d))
+    below = str(EXPONENTS_HEIGHT - 3)
+    drawn.append(tag("text", _power(first), x=str(left), y=below))
+    if len(bars) > 5:
+        end = f"{left + len(bars) * pitch:.1f}"
+        drawn.append(tag("text", _power(first + len(counts)), x=end, y=below, text_anchor="end"))
+    return _svg(EXPONENTS_HEIGHT, exponents_sentence(operand), *drawn)
 
 
 def _power(exponent: int) -> str:

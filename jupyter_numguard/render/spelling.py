@@ -16,11 +16,11 @@ PROSE_LIMIT = 1200  # characters of evidence, advice, a note
 
 # Control, format (bidi overrides, zero-width), surrogate and private characters, and Unicode's own line breaks: shown,
 # they would move the cursor, hide text or reverse it. Half a surrogate pair cannot even be encoded.
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def visible(text: str) -> str:
-    """The text with everything invisible written as an escape, e.g. U+202E as \\u202e; line breaks stay, tabs are 4 spaces."""
+    """The text with what is invisible written as an escape (U+202E: \\u202e); line breaks stay, tabs are 4 spaces."""
     text = text.replace("\r\n", "\n").replace("\t", "    ")
     return "".join(c if c == "\n" or unicodedata.category(c) not in _HIDDEN else _escape(c) for c in text)
 
@@ -105,7 +105,13 @@ def duration(seconds: float) -> str:
     """0.003 -> "3 ms", 61.5 -> "61.5 s"."""
     if not math.isfinite(seconds):
         return "an unknown time"
-    return f"{_digits(seconds)} s" if seconds >= 1 else f"{_digits(seconds * 1000)} ms" if seconds >= 1e-3 else "under 1 ms"
+    return (
+        f"{_digits(seconds)} s"
+        if seconds >= 1
+        else f"{_digits(seconds * 1000)} ms"
+        if seconds >= 1e-3
+        else "under 1 ms"
+    )
 
 
 def _digits(value: float) -> str:

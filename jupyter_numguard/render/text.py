@@ -1,21 +1,22 @@
 """A report as plain text: what a terminal, a log, GitHub or a screen reader of a saved notebook gets.
 
-    numguard: loss is NaN since In [14], line 6, step 37
-      1 of 1 elements, float32, cuda:0
+numguard: loss is NaN since In [14], line 6, step 37
+  1 of 1 elements, float32, cuda:0
 
-      In [14], line 6
-          logp = torch.log(p)
-                 ^^^^^^^^^^^^
-      origin: log (aten::log) made 3 -Inf of 640 elements, step 37
-          p: float32[64, 10], cuda:0; 0 to 1; 3 of 640 are 0
-    ...
+  In [14], line 6
+      logp = torch.log(p)
+             ^^^^^^^^^^^^
+  origin: log (aten::log) made 3 -Inf of 640 elements, step 37
+      p: float32[64, 10], cuda:0; 0 to 1; 3 of 640 are 0
+...
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..model import Diagnosis, Finding, Origin, Report, Step
+from jupyter_numguard.model import Diagnosis, Finding, Origin, Report, Step
+
 from .chain import chain_of
 from .guilty import guilty_lines, width
 from .spelling import clip, code_lines, first_line, label, prose
@@ -24,9 +25,11 @@ from .wording import (
     about,
     blind_spots,
     brief_counts,
+    comes_from,
     ending,
     fine_steps,
     finite_line,
+    further_elements,
     growth,
     intended_line,
     occurrence,
@@ -54,14 +57,13 @@ def render_text(report: Report) -> str:
         intended = tuple(f for f in report.findings if f.intended is not None)
         lines += _indent(_section("", [intended_line(intended)] if intended else []))
     extra = [line for line in (*blind_spots(report), ending(report)) if line]
-    lines += (["", *_indent(extra)] if alarms and extra else list(_indent(extra)))
+    lines += ["", *_indent(extra)] if alarms and extra else list(_indent(extra))
     return "\n".join(line.rstrip() for line in lines)
 
 
 def render_lineage_text(variable: str, executions: Iterable[int], steps: Iterable[Step]) -> str:
     """What `%numguard lineage VARIABLE` prints: the executions that matter, and the steps, newest first."""
-    counts = ", ".join(f"In [{n}]" for n in executions)
-    lines = [f"{label(variable)}: from {counts}" if counts else f"{label(variable)}: nothing is known of where it came from"]
+    lines = [f"{label(variable)}{comes_from(executions)}"]
     for step in steps:
         at = short_place(step.execution, step.file, step.line)
         lines.append(f"  {_MARKS[step.state]} {at}  {first_line(step.code)}")
@@ -79,7 +81,7 @@ def _finding(finding: Finding, report: Report) -> Iterator[str]:
     if finding.aliases:
         yield f"also known as {_names(finding.aliases)}"
     if finding.more:
-        yield f"and {finding.more} further elements of the same list"
+        yield further_elements(finding)
     if finding.origin is not None:
         yield from _origin(finding.origin, report)
     if finding.history is not None:
@@ -130,7 +132,9 @@ def _diagnosis(diagnosis: Diagnosis) -> Iterator[str]:
     yield from _section(f"{head} {label(diagnosis.rule)} {label(diagnosis.rule_name)}", [t for t in body if t])
     rewrite = diagnosis.rewrite
     if rewrite is not None:
-        diff = [f"- {line}" for line in code_lines(rewrite.before)] + [f"+ {line}" for line in code_lines(rewrite.after)]
+        diff = [f"- {line}" for line in code_lines(rewrite.before)] + [
+            f"+ {line}" for line in code_lines(rewrite.after)
+        ]
         yield from _section(HEADINGS["rewrite"], [*diff, verified(rewrite)])
 
 
@@ -141,7 +145,9 @@ def _others(findings: tuple[Finding, ...], origin: Origin | None) -> list[str]:
     lines = []
     for finding in findings[:OTHERS_SHOWN]:
         own = finding.origin
-        at = f", origin {place(own.execution, own.file, own.line)}" if own is not None and not _same(own, origin) else ""
+        at = (
+            f", origin {place(own.execution, own.file, own.line)}" if own is not None and not _same(own, origin) else ""
+        )
         lines.append(f"{label(finding.variable)}: {brief_counts(finding.counts)}{at}")
     names = [label(f.variable) for f in findings[OTHERS_SHOWN:]]
     if names:

@@ -6,7 +6,20 @@ Sentence case, no exclamation, the user's own names, counts with their kind. `st
 
 from __future__ import annotations
 
-from ..model import Counts, ExecutionRef, Finding, History, Origin, Report, RewriteAdvice, Step, TensorSummary
+from collections.abc import Iterable
+
+from jupyter_numguard.model import (
+    Counts,
+    ExecutionRef,
+    Finding,
+    History,
+    Origin,
+    Report,
+    RewriteAdvice,
+    Step,
+    TensorSummary,
+)
+
 from .spelling import amount, duration, index, label, listed, many, memory, number, prose, tensor
 
 HEADINGS = {
@@ -17,7 +30,13 @@ HEADINGS = {
     "operands": "What it was given",
 }
 
-_EVENTS = {"bound": "", "mutated": "changed in place", "read": "read here", "introduced": "came in", "external": "outside"}
+_EVENTS = {
+    "bound": "",
+    "mutated": "changed in place",
+    "read": "read here",
+    "introduced": "came in",
+    "external": "outside",
+}
 _MEASURED = {"at_op": "", "after": "measured after the operation", "sample": "measured on a sample"}
 
 
@@ -58,7 +77,8 @@ def about(finding: Finding) -> str:
     info = finding.tensor
     first = index(finding.first_index)
     return ", ".join(
-        [how_many(finding.counts), tensor(info.dtype, info.shape, info.device)] + ([f"first at {first}"] if first else [])
+        [how_many(finding.counts), tensor(info.dtype, info.shape, info.device)]
+        + ([f"first at {first}"] if first else [])
     )
 
 
@@ -203,6 +223,11 @@ def verified(rewrite: RewriteAdvice) -> str:
     return f"{head}: {prose(rewrite.note)}" if rewrite.note else head
 
 
+def further_elements(finding: Finding) -> str:
+    """"and 2 further elements of the same list", or nothing."""  # fmt: skip
+    return f"and {many(finding.more, 'further element')} of the same list" if finding.more else ""
+
+
 def intended_line(findings: tuple[Finding, ...], limit: int = 4) -> str:
     """"2 intended: mask (-Inf, attention mask), best (+Inf, best value so far)"."""  # fmt: skip
     shown = [f"{label(f.variable)} ({kind_names(f.counts)}, {label(f.intended or '')})" for f in findings[:limit]]
@@ -217,11 +242,18 @@ def fine_steps(steps: list[Step]) -> str:
     return f"{many(len(steps), 'earlier step')} ({shown})"
 
 
+def comes_from(executions: Iterable[int]) -> str:
+    """" comes from In [2], In [7]": after a variable's name, the executions that its value depends on."""  # fmt: skip
+    cells = ", ".join(f"In [{n}]" for n in executions)
+    return f" comes from {cells}" if cells else ": nothing is known of where it came from"
+
+
 def finite_line(report: Report) -> str:
     """ "numguard: 14 tensors finite (1.2 MB) in 3 ms"; the line that ends a traced cell where nothing alarms."""
     checked = report.checked
     state = "checked" if report.findings else "finite"
-    line = f"numguard: {many(checked.tensors, 'tensor')} {state} ({memory(checked.bytes)}) in {duration(report.seconds.numguard)}"
+    tensors, spent = many(checked.tensors, "tensor"), duration(report.seconds.numguard)
+    line = f"numguard: {tensors} {state} ({memory(checked.bytes)}) in {spent}"
     return f"{line}; {intended_line(report.findings)}" if report.findings else line
 
 

@@ -1,10 +1,10 @@
 """torch: every verb of `Backend`, for anything that is a `torch.Tensor`, on any device.
 
-    dense.py        from anything that torch calls a tensor to the plain strided tensor that holds its values
-    flags.py        exact finite flags of many tensors, one host read per device
-    values.py       state, identity and numbers of one tensor; statistics.py the numbers
-    containers.py   modules, optimizers, gradients, as the user would type them
-    recorder.py     operations while a cell runs
+dense.py        from anything that torch calls a tensor to the plain strided tensor that holds its values
+flags.py        exact finite flags of many tensors, one host read per device
+values.py       state, identity and numbers of one tensor; statistics.py the numbers
+containers.py   modules, optimizers, gradients, as the user would type them
+recorder.py     operations while a cell runs
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
+from torch._C import DisableTorchFunction
 
 from ...model import Counts, TensorInfo, TensorSummary
 from ...oplog import Key, OpLog
 from ..base import Backend, Probe
 from . import values
 from .containers import children
-from .dense import hidden, plain, values_of, why_unreadable
+from .dense import hidden, is_simple, plain, values_of, why_unreadable
 from .flags import collect, launch
 
 
@@ -43,12 +44,13 @@ class TorchBackend(Backend):
 
     def fingerprint(self, tensor: Any) -> Hashable:
         """(id, version, address, shape, stride, dtype). Fused optimizers, `.data` and numpy leave no trace in it."""
-        with hidden():
+        with DisableTorchFunction():
             version = -1 if torch.Tensor.is_inference(tensor) else torch.Tensor._version.__get__(tensor)
+            if not is_simple(tensor):
+                return id(tensor), version, self.key(tensor)
             try:
-                t = plain(tensor)
-                return id(tensor), version, t.data_ptr(), t.shape, t.stride(), t.dtype
-            except Exception:  # no storage (sparse, nested, wrapper): what is left still tells objects and versions apart
+                return id(tensor), version, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+            except Exception:  # no storage: what is left still tells objects and versions apart
                 return id(tensor), version
 
     def info(self, tensor: Any) -> TensorInfo:
@@ -56,20 +58,26 @@ class TorchBackend(Backend):
         return values.info(tensor)
 
     def nbytes(self, tensor: Any) -> int:
-        """Bytes of the values that are looked at; 0 where there are none."""
+        """Bytes of the values that are looked at; 0 where none can be read."""
+        with DisableTorchFunction():
+            if is_simple(tensor) and tensor.is_contiguous():
+                return int(tensor.numel() * tensor.element_size())
         with hidden():
             if why_unreadable(tensor) is not None:
                 return 0
             found = values_of(tensor)
-            return found.numel() * found.element_size()
+            return int(found.numel() * found.element_size())
 
     def why_unchecked(self, tensor: Any) -> str | None:
         """None, or "meta device: no data", "quantised", "tensor subclass Foo", "its storage was freed or shrunk", …"""
+        with DisableTorchFunction():
+            if is_simple(tensor):
+                return why_unreadable(tensor)
         with hidden():
             return why_unreadable(tensor)
 
     def probe(self, tensors: Sequence[Any]) -> Probe:
-        """Flags: known at once on the host, pending on devices. While a CUDA graph is captured, devices are left out."""
+        """Flags: known at once on the host, pending on devices. While a CUDA graph is captured, devices are not asked."""
         with hidden():
             return launch([values_of(t) for t in tensors])
 

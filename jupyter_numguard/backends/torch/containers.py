@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from .dense import hidden
-
 # What every module has for its own bookkeeping: no tensor of the user's, but hooks whose closures hold activations.
 _BOOKKEEPING = frozenset(vars(nn.Module())) - {"training"} | {"_is_full_backward_hook", "_keys", "_size"}
 
@@ -39,7 +37,7 @@ def _instance_dict(value: object) -> dict[str, Any]:
 
 
 def _of_tensor(t: Any) -> Iterator[tuple[str, object]]:
-    with hidden():
+    with torch._C.DisableTorchFunction():
         try:
             # Of other tensors `.grad` warns.
             has_grad = torch.Tensor.is_leaf.__get__(t) or torch.Tensor.retains_grad.__get__(t)
@@ -48,8 +46,7 @@ def _of_tensor(t: Any) -> Iterator[tuple[str, object]]:
             grad = None
     if grad is not None:
         yield ".grad", grad
-    for name, attribute in _attributes(t, frozenset()):
-        yield name, attribute
+    yield from _attributes(t, frozenset())
 
 
 def _of_module(module: Any) -> Iterator[tuple[str, object]]:
@@ -57,9 +54,11 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
     own = _instance_dict(module)
     for kind in ("_parameters", "_buffers", "_modules"):
         table = own.get(kind)
-        if not isinstance(table, dict):
+        if table is None:
             continue
-        for position, (name, child) in enumerate(list(dict.items(table))):
+        # A ScriptModule has tables of its own, which are no dict.
+        items = dict.items(table) if isinstance(table, dict) else table.items()
+        for position, (name, child) in enumerate(list(items)):
             if child is not None:
                 yield _suffix(module, kind, name, position), child
     if isinstance(module, nn.ParameterList):  # what is no parameter is kept as an attribute named by its index
@@ -89,12 +88,14 @@ def _of_optimizer(optimizer: Any) -> Iterator[tuple[str, object]]:
     for group in groups:
         for parameter in group["params"]:
             number.setdefault(id(parameter), len(number))
-    for parameter, state in list((own.get("state") or {}).items()):
-        at = number.get(id(parameter), None)
+    for position, (parameter, state) in enumerate(list((own.get("state") or {}).items())):
+        at = number.get(id(parameter))
         if at is not None:
             yield f'.state_dict()["state"][{at}]', state
         elif isinstance(parameter, str):
-            yield f'.state_dict()["state"][{_quoted(parameter)}]', state
+            yield f".state[{_quoted(parameter)}]", state
+        else:  # of a parameter that left its group: `state_dict()` has no number for it
+            yield f".state.<value {position}>", state
     yield ".param_groups", groups
     yield from _attributes(optimizer, frozenset({"state", "param_groups", "defaults", "_zero_grad_profile_name"}))
 

@@ -1,8 +1,8 @@
 """Exact finite flags of many tensors at once: `launch` starts the reductions, `collect` reads each device once.
 
-Host memory is looked at while it is read, so its flags are known at once. On a device the flag of a whole group of
-tensors is one fused reduction, `_foreach_norm(group, inf)`: NaN wins in it, ±Inf gives +Inf, a finite tensor its largest
-magnitude, which no dtype rounds to Inf. `launch` never waits for a device.
+Host memory is looked at while it is read, so its flags are known at once. On a device the flags of a whole group
+of tensors are one fused reduction, `_foreach_norm(group, inf)`: NaN wins in it, ±Inf gives +Inf, a finite tensor its
+largest magnitude, which no dtype rounds to Inf. `launch` never waits for a device.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def collect(probes: Iterable[Probe]) -> None:
 
 def _is_capturing(device: torch.device) -> bool:
     """Whether a CUDA graph is being captured: an operation of ours would become part of the user's graph."""
-    return device.type == "cuda" and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+    return bool(device.type == "cuda" and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing())
 
 
 def _in_memory_order(t: torch.Tensor) -> torch.Tensor:
@@ -74,7 +74,7 @@ def _in_memory_order(t: torch.Tensor) -> torch.Tensor:
     return t.permute(sorted(range(t.dim()), key=lambda d: -stride[d]))
 
 
-# --- host ---------------------------------------------------------------------------------------------------------------
+# --- host -------------------------------------------------------------------------------------------------------------
 def _look_on_host(tensors: Iterable[tuple[int, torch.Tensor]], flags: list[bool | None]) -> None:
     small: dict[torch.dtype, list[tuple[int, torch.Tensor]]] = {}
     held: dict[torch.dtype, int] = {}
@@ -125,7 +125,7 @@ def _float8_flag(t: torch.Tensor) -> torch.Tensor:
     return flag | (signed.amin() == -128) if minimum_is else flag
 
 
-# --- device -------------------------------------------------------------------------------------------------------------
+# --- device -----------------------------------------------------------------------------------------------------------
 def _launch_on_device(tensors: list[tuple[int, torch.Tensor]]) -> tuple[tuple[int, ...], torch.Tensor]:
     """(positions, one bool tensor) of one device's tensors."""
     groups: dict[tuple[torch.dtype, bool], list[tuple[int, torch.Tensor]]] = {}
@@ -145,4 +145,4 @@ def _launch_on_device(tensors: list[tuple[int, torch.Tensor]]) -> tuple[tuple[in
 
 
 def _is_dense(t: torch.Tensor) -> bool:
-    return t.is_contiguous() or _in_memory_order(t).is_contiguous()
+    return bool(_in_memory_order(t).is_contiguous())

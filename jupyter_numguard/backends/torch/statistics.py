@@ -9,10 +9,21 @@ from typing import Any
 
 import torch
 
-from ...model import Counts, ExponentHistogram, TensorSummary
-from .dense import as_computable, can_be_nonfinite, hidden, pieces, plain, values_of, why_unreadable
+from ...model import Counts, ExponentHistogram, TensorInfo, TensorSummary
+from .dense import COMPRESSED, as_computable, can_be_nonfinite, hidden, pieces, plain, values_of, why_unreadable
 
 _INF = float("inf")
+
+
+def info(t: Any) -> TensorInfo:
+    """Framework, dtype, shape and device; a nested tensor's shape is that of its `values()`."""
+    with hidden():
+        try:
+            found = plain(t)
+            shape = found.values().shape if found.is_nested else found.shape
+            return TensorInfo("torch", str(found.dtype).removeprefix("torch."), tuple(shape), str(found.device))
+        except Exception:  # a class that not even torch can describe
+            return TensorInfo("torch", type(t).__name__, (), "")
 
 
 def count(t: Any) -> tuple[Counts, tuple[int, ...]]:
@@ -37,10 +48,8 @@ def count(t: Any) -> tuple[Counts, tuple[int, ...]]:
             if first is None and any(tally):
                 flat = int((is_nan | is_posinf | is_neginf).reshape(-1).to(torch.uint8).argmax())
                 first = tuple(s + i for s, i in zip(start, _unravel(flat, tuple(piece.shape)), strict=True))
-        repeats = 1
-        if owner.layout is torch.strided and not owner.is_nested:
-            repeats = size // values.numel()  # dimensions of stride 0
-        elif first is not None and owner.layout is not torch.strided and owner.layout is not torch._mkldnn:
+        repeats = _repeats(owner, values)
+        if first is not None and (owner.is_sparse or owner.layout in COMPRESSED):
             first = _first_dense_index(owner)
         return Counts(size, nan * repeats, posinf * repeats, neginf * repeats), first or ()
 
@@ -79,19 +88,19 @@ def summarize(t: Any, variable: str | None = None) -> TensorSummary:
 
     Complex: extremes are of the magnitude only. Sparse: of the stored values. What cannot be read has no numbers.
     """
-    from .values import info
-
     what = info(t)
     plain_facts = TensorSummary(variable, what.dtype, what.shape, what.device)
     with hidden():
         if why_unreadable(t) is not None or what.dtype.startswith("bits"):
             return plain_facts
-        values = values_of(t)
+        owner, values = plain(t), values_of(t)
         facts = _Facts()
         for _, piece in pieces(values, limit=1 << 22):  # float64 and mask temporaries: about 100 MB
+            if piece.device.type not in ("cpu", "cuda"):
+                piece = piece.cpu()  # no frexp, or no float64 there
             facts.add(as_computable(piece))
+        repeats = _repeats(owner, values)
     counts, _ = count(t)
-    repeats = counts.size // values.numel() if values.numel() and what_repeats(t) else 1
     return TensorSummary(
         variable, what.dtype, what.shape, what.device, counts.size,
         facts.low, facts.high, facts.absmax, facts.zeros * repeats, counts.nan, counts.posinf, counts.neginf,
@@ -99,11 +108,11 @@ def summarize(t: Any, variable: str | None = None) -> TensorSummary:
     )  # fmt: skip
 
 
-def what_repeats(t: Any) -> bool:
-    """Whether the values that are read stand for several elements each (dimensions of stride 0)."""
-    with hidden():
-        found = plain(t)
-        return found.layout is torch.strided and not found.is_nested
+def _repeats(owner: torch.Tensor, values: torch.Tensor) -> int:
+    """How many elements each value stands for: more than one where dimensions have stride 0."""
+    if owner.layout is not torch.strided or owner.is_nested or not values.numel():
+        return 1
+    return int(owner.numel() // values.numel())
 
 
 class _Facts:
@@ -135,9 +144,12 @@ class _Facts:
         self.absmax = absmax if self.absmax is None else max(absmax, self.absmax)
         nonzero = finite[finite != 0]
         self.zeros += finite.numel() - nonzero.numel()
-        exponents, counts = (torch.frexp(nonzero).exponent - 1).unique(return_counts=True)
-        for exponent, number in zip(exponents.tolist(), counts.tolist(), strict=True):
-            self._exponents[exponent] = self._exponents.get(exponent, 0) + number
+        if nonzero.numel() == 0:
+            return
+        exponents = torch.frexp(nonzero).exponent - 1
+        least = int(exponents.amin())
+        for i, number in enumerate(torch.bincount((exponents - least).reshape(-1)).tolist()):
+            self._exponents[least + i] = self._exponents.get(least + i, 0) + number
 
     def histogram(self, repeats: int) -> ExponentHistogram | None:
         """The exponents between the smallest and the largest that occur; None if all values are zero."""

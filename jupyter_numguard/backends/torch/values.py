@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._C import DisableTorchFunction
 
-from ...model import FINITE, NonFiniteState, TensorInfo
+from ...model import FINITE, NonFiniteState
 from ...oplog import Key
-from .dense import as_computable, as_real, can_be_nonfinite, hidden, pieces, plain, values_of, why_unreadable
-from .statistics import count, summarize
+from .dense import as_computable, as_real, can_be_nonfinite, hidden, is_simple, pieces, plain, values_of, why_unreadable
+from .statistics import count, info, summarize
 
 __all__ = ["alive", "count", "info", "key", "state", "summarize"]
 
@@ -58,14 +59,18 @@ def key(t: Any) -> Key:
     Where there is no memory (empty, meta, wrappers) every tensor object is its own: `("torch", id)`.
     """
     try:
+        with DisableTorchFunction():
+            if is_simple(t):
+                return _key(t) or ("torch", id(t))
         with hidden():
-            found = _strided(t)
-            address = found.untyped_storage().data_ptr()
-            if address:
-                return ("mem", "cpu" if found.device.type == "cpu" else str(found.device), address)
+            return _key(_strided(t)) or ("torch", id(t))
     except Exception:  # storage-less, lazy or broken: the object itself is all that is known
-        pass
-    return ("torch", id(t))
+        return ("torch", id(t))
+
+
+def _key(t: torch.Tensor) -> Key | None:
+    address = t.untyped_storage().data_ptr()
+    return ("mem", "cpu" if t.is_cpu else str(t.device), address) if address else None
 
 
 def alive(t: Any) -> Callable[[], bool]:
@@ -106,14 +111,3 @@ def _strided(t: Any) -> torch.Tensor:
     """The tensor whose storage stands for the memory of `t`: a sparse or nested one's values."""
     t = plain(t)
     return values_of(t) if t.layout is not torch.strided or t.is_nested else t
-
-
-def info(t: Any) -> TensorInfo:
-    """Framework, dtype, shape and device; a nested tensor's shape is that of its `values()`."""
-    with hidden():
-        try:
-            found = plain(t)
-            shape = found.values().shape if found.is_nested else found.shape
-            return TensorInfo("torch", str(found.dtype).removeprefix("torch."), tuple(shape), str(found.device))
-        except Exception:  # a class that not even torch can describe
-            return TensorInfo("torch", type(t).__name__, (), "")

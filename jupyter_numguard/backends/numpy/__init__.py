@@ -1,0 +1,69 @@
+"""numpy: arrays and scalars on the host, and the signals of numpy's error state."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from ...model import Counts, TensorInfo, TensorSummary
+from ...oplog import Key, OpLog
+from ..base import Backend, Probe
+from . import dense, statistics, values
+from .signals import SignalRecorder
+
+__all__ = ["NumpyBackend"]
+
+
+class NumpyBackend(Backend):
+    """ndarrays (subclasses included, their code is never run) and numpy's scalars."""
+
+    framework_name = "numpy"
+
+    def owns(self, value: object) -> bool:
+        """See `values.owns`; a Python float is no numpy scalar."""
+        return values.owns(value)
+
+    def key(self, tensor: Any) -> Key:
+        """See `values.key`."""
+        return values.key(tensor)
+
+    def fingerprint(self, tensor: Any) -> Hashable:
+        """See `values.fingerprint`."""
+        return values.fingerprint(tensor)
+
+    def info(self, tensor: Any) -> TensorInfo:
+        """See `values.info`."""
+        return values.info(tensor)
+
+    def nbytes(self, tensor: Any) -> int:
+        """Bytes that a check reads; of an object array the references."""
+        plain = dense.plain(tensor)
+        return int(plain.nbytes) if dense.can_be_nonfinite(plain.dtype) else 0
+
+    def why_unchecked(self, tensor: Any) -> str | None:
+        """See `values.why_unchecked`."""
+        return values.why_unchecked(tensor)
+
+    def probe(self, tensors: Sequence[Any]) -> Probe:
+        """Host memory: the flags are exact at once, nothing is pending."""
+        return Probe([dense.is_nonfinite(t) for t in tensors], [])
+
+    def count(self, tensor: Any) -> tuple[Counts, tuple[int, ...]]:
+        """See `statistics.count`."""
+        return statistics.count(tensor)
+
+    def summarize(self, tensor: Any, variable: str | None = None) -> TensorSummary:
+        """See `statistics.summarize`."""
+        return statistics.summarize(tensor, variable)
+
+    def copy_sample(self, tensor: Any, max_bytes: int) -> Any | None:
+        """See `values.copy_sample`."""
+        return values.copy_sample(tensor, max_bytes)
+
+    def intercept(self, log: OpLog) -> SignalRecorder:
+        """Hear numpy's signals; the same in both modes, for it costs nothing while all is finite."""
+        return SignalRecorder(log)
+
+    def keep_watch(self, log: OpLog) -> SignalRecorder:
+        """As `intercept`."""
+        return SignalRecorder(log)

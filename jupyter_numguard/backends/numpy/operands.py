@@ -1,0 +1,182 @@
+"""What a signalled operation was, and what it got and made, as far as the frame still tells."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ...opnames import canonical_op
+from .evaluate import METHODS, NotRepeatable, evaluate, is_pure
+from .expression import Expression
+
+MISSING: Any = object()
+"""A value that cannot be had: it was overwritten, or evaluating it again might have an effect."""
+
+# Operations of a library that are several ufuncs inside: the user wrote this call, not the ufunc that signalled.
+_COMPOSITES = frozenset(
+    "sum cumsum prod cumprod mean median std var norm softmax log_softmax logsumexp sigmoid logit matmul inverse det solve "
+    "svd eigh cholesky kl_div cross_entropy normalize cosine_similarity segment_sum max min".split()
+)
+
+
+@dataclass(slots=True)
+class Operand:
+    """One operand.
+
+    Attributes:
+        value: Its value, or MISSING.
+        name: The user's path to it, None for an expression.
+        form: An array of its dtype and shape where the value is gone.
+    """
+
+    value: Any
+    name: str | None
+    form: Any = None
+
+
+@dataclass(slots=True)
+class Operation:
+    """A signalled operation. `result` is MISSING where it cannot be had; `in_place` that it was written over `target`."""
+
+    operands: list[Operand]
+    result: Any = MISSING
+    target: Any = MISSING
+
+
+def name_operation(text: str, expression: Expression, package: str | None) -> tuple[str, str]:
+    """(canonical name, native name) of what a message is about.
+
+    Args:
+        text: numpy's message, "divide by zero encountered in log".
+        package: The library that the user's expression called and that ran the operation; None if that line itself did.
+    """
+    ufunc = text.rsplit(" in ", 1)[-1].removeprefix("scalar ")
+    call = expression.node
+    if not isinstance(call, ast.Call):
+        return canonical_op(ufunc), f"numpy.{ufunc}"
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if ufunc in ("reduce", "accumulate", "reduceat") and name == ufunc and isinstance(call.func, ast.Attribute):
+        base = call.func.value
+        base_name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
+        return canonical_op(f"{base_name}_{'accumulate' if ufunc == 'accumulate' else 'reduce'}"), f"numpy.{base_name}.{ufunc}"
+    canonical = canonical_op(name) if name else ""
+    if canonical in _COMPOSITES and (package is not None or ufunc in ("reduce", "accumulate") or name == "sum"):
+        native = f"{package or 'numpy'}.{name}"
+        return canonical, native if ufunc in ("reduce", "accumulate", name) else f"{native} / numpy.{ufunc}"
+    return canonical_op(ufunc), f"numpy.{ufunc}"
+
+
+def repeat_operation(expression: Expression, frame: FrameType) -> Operation:
+    """Operands and result, evaluated once more where that is safe; call under `state.silence()`."""
+    node = expression.node
+    if isinstance(node, ast.AugAssign):
+        target = _value(node.target, frame)
+        value = Operand(_value(node.value, frame), path_text(node.value))
+        if isinstance(target, np.ndarray):  # numpy signals after it has written: the old value is gone
+            return Operation([Operand(MISSING, path_text(node.target), target), _unless_shared(value, target)], target, target)
+        return Operation([Operand(target, path_text(node.target)), value])
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):  # a cast into the array's dtype
+        source = expression.statement
+        value_node = source.value if isinstance(source, ast.Assign) else None
+        target = _value(node.value, frame)
+        return Operation([_operand(value_node, frame)] if value_node is not None else [], target, target)
+    if not isinstance(node, ast.expr):
+        return Operation([])
+    operation = Operation([_operand(x, frame) for x in _operand_nodes(node, frame)])
+    out = _out_node(node, frame)
+    if out is not None:
+        operation.target = operation.result = _value(out, frame)
+        operation.operands = [_unless_shared(o, operation.target) for o in operation.operands]
+    else:
+        operation.result = _value(node, frame)
+    operation.operands = [o for o in operation.operands if o.value is MISSING or is_numeric(o.value)]
+    return operation
+
+
+def _operand(node: ast.expr, frame: FrameType) -> Operand:
+    return Operand(_value(node, frame), path_text(node))
+
+
+def _value(node: ast.expr, frame: FrameType) -> Any:
+    try:
+        return as_array(evaluate(node, frame))
+    except NotRepeatable:
+        return MISSING
+
+
+def as_array(value: Any) -> Any:
+    """A pandas column or index as its array; anything else as it is."""
+    if type(value).__module__.startswith("pandas.") and type(value).__name__ in ("Series", "Index"):
+        return value.to_numpy()
+    return value
+
+
+def is_numeric(value: Any) -> bool:
+    """Whether a value is an array or a number."""
+    return isinstance(value, np.ndarray | np.number | float | int | complex)
+
+
+def _unless_shared(operand: Operand, target: Any) -> Operand:
+    """The operand without its value if the operation wrote over it."""
+    shared = isinstance(operand.value, np.ndarray) and isinstance(target, np.ndarray)
+    if shared and np.may_share_memory(operand.value, target):
+        return Operand(MISSING, operand.name, operand.value)
+    return operand
+
+
+def _operand_nodes(node: ast.expr, frame: FrameType) -> list[ast.expr]:
+    match node:
+        case ast.BinOp():
+            return [node.left, node.right]
+        case ast.Compare():
+            return [node.left, *node.comparators]
+        case ast.UnaryOp():
+            return [node.operand]
+        case ast.Call():
+            args = [a for a in node.args if not isinstance(a, ast.Starred)]
+            if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
+                owner = _value(node.func.value, frame)
+                if owner is MISSING or is_numeric(owner):
+                    return [node.func.value, *(args[:1] if node.func.attr == "dot" else [])]
+            function = _function(node, frame)
+            if isinstance(function, np.ufunc):
+                return args[: function.nin]
+            one = function is not None and is_pure(function) and getattr(function, "__name__", "") not in _TWO
+            return args[:1] if one else [a for a in args[:2] if not isinstance(a, ast.Constant)]
+    return []
+
+
+_TWO = frozenset({"dot", "inner", "outer", "vdot", "matmul"})  # functions of two operands that are no ufuncs, or look so
+
+
+def _function(node: ast.Call, frame: FrameType) -> Any:
+    try:
+        return evaluate(node.func, frame)
+    except NotRepeatable:
+        return None
+
+
+def _out_node(node: ast.expr, frame: FrameType) -> ast.expr | None:
+    """The expression of `out=`, by keyword or position."""
+    if not isinstance(node, ast.Call):
+        return None
+    for keyword in node.keywords:
+        if keyword.arg == "out" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None):
+            out = keyword.value
+            return out.elts[0] if isinstance(out, ast.Tuple) and len(out.elts) == 1 else out
+    function = _function(node, frame)
+    if isinstance(function, np.ufunc) and len(node.args) > function.nin:
+        return node.args[function.nin]
+    return None
+
+
+def path_text(node: ast.expr) -> str | None:
+    """The text of a path as the user types it (`x`, `self.w[0]`); None for any other expression."""
+    inner = node
+    while isinstance(inner, ast.Attribute | ast.Subscript):
+        inner = inner.value
+    return ast.unparse(node) if isinstance(inner, ast.Name) else None

@@ -1,0 +1,195 @@
+"""Eager operations: each float result is looked at as it is made; only a non-finite one looks at its operands.
+
+Healthy path: one set look-up, the user's frame, one zero-copy pass over the result. Known non-finite tensors are marked in
+the `OpLog` by id, so ancestry costs nothing while all is finite. While a tape records, every result's site is kept, so
+that a gradient can be told as the gradient of its forward line.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...model import NonFiniteState, TensorSummary
+from ...oplog import OpEvent, OpLog
+from . import arrays, private, values
+from .blame import Blame, blame
+from .forward import ForwardSites
+from .optables import LOADING, PASSING, PYTHON_CALLS, READING, SCRATCH, replaces
+from .places import Here, Places
+
+ResolveVariable = Callable[[int], OpEvent | None]
+
+
+class EagerRecorder:
+    """Turns eager operations into events. Called for one operation at a time, on one thread."""
+
+    def __init__(self, log: OpLog, places: Places, resolve_variable: ResolveVariable) -> None:
+        """Prepare.
+
+        Args:
+            log: Where everything goes.
+            places: The walks to the user's line.
+            resolve_variable: The event of a variable that a graph function wrote, by its handle's id.
+        """
+        self._log = log
+        self._places = places
+        self._resolve_variable = resolve_variable
+        self._forward = ForwardSites()
+
+    # --- operations -------------------------------------------------------------------------------------------------
+    def on_op(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], frame: Any) -> None:
+        """An operation with results ran."""
+        passing = op in PASSING
+        taped = not private.tape_is_empty()
+        if passing and not self._log.has_marks:
+            if taped:  # its gradient may create
+                self._note(op, inputs, outputs, self._places.here(frame))
+            return
+        here = self._places.here(frame)
+        if taped:
+            self._note(op, inputs, outputs, here)
+        scratch = SCRATCH.get(op, ())
+        for slot, result in enumerate(outputs):
+            if result._datatype_enum() not in private.FLOATS or slot in scratch:
+                continue
+            try:
+                value = result._numpy_internal()
+            except Exception:  # a device that died, a tensor of an unknown kind: nothing to look at
+                continue
+            if not arrays.is_finite(value):
+                self._on_nonfinite(op, inputs, result, value, here)
+
+    def _note(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], here: Here) -> None:
+        if here.user is not None:
+            site = self._places.site(here.user, op)
+            self._forward.note(op, inputs, outputs, site, here.runs, here.api)
+
+    def _on_nonfinite(self, op: str, inputs: Sequence[Any], result: Any, value: Any, here: Here) -> None:
+        state = arrays.state_of(value)
+        states, parents = self._operands(op, inputs)
+        kind = self._log.judge(state, states, parents)
+        if kind == "created" and (op in LOADING or op in PASSING):
+            kind = "propagated" if parents else "written"
+        if kind == "created" and op in PYTHON_CALLS and self._log.events:
+            kind, parents = "propagated", [self._log.events[-1]]  # its body's operations were seen one by one
+        told = blame(op, inputs, here, self._places, self._forward)
+        if kind == "created" and (lost := self._lost(told)) is not None:
+            kind, parents = "propagated", [lost]
+        event = self._log.record(
+            kind, told.phase, told.site, told.op, told.native,
+            state, operands=lambda: summaries(told.operands), result=lambda: summary(result), parents=parents,
+            occurrence=told.runs, backward_site=told.asked, frame=told.frame, confidence=told.confidence,
+            tensors=(floats(told.operands), (result,)),
+        )  # fmt: skip
+        self.mark(result, event)
+
+    def _lost(self, told: Blame) -> OpEvent | None:
+        """The event of a loss that was non-finite already when its gradient was asked for."""
+        return next((e for t in told.targets if (e := self.event_of(t)) is not None), None)
+
+    def told(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], frame: Any) -> Blame:
+        """How a result of this operation would be told; notes the operation for its gradient."""
+        here = self._places.here(frame)
+        if not private.tape_is_empty():
+            self._note(op, inputs, outputs, here)
+        return blame(op, inputs, here, self._places, self._forward)
+
+    def _operands(self, op: str, inputs: Sequence[Any]) -> tuple[list[NonFiniteState], list[OpEvent]]:
+        """States of the float operands, and the events of the non-finite ones."""
+        states: list[NonFiniteState] = []
+        parents: list[OpEvent] = []
+        if op in READING and (event := self.event_of_variable(inputs[0])) is not None:
+            parents.append(event)
+        for tensor in inputs:
+            if tensor._datatype_enum() not in private.FLOATS:
+                continue
+            state = arrays.state_of(tensor._numpy_internal())
+            if state.nan or state.inf:
+                states.append(state)
+                event = self.event_of(tensor)
+                if event is not None:
+                    parents.append(event)
+        return states, parents
+
+    # --- variables --------------------------------------------------------------------------------------------------
+    def on_write(self, op: str, inputs: Sequence[Any], frame: Any) -> None:
+        """A variable was written; the operation has no results, so the values and the variable are looked at."""
+        handles = [t for t in inputs if t._datatype_enum() == private.RESOURCE]
+        states, parents = self._operands(op, inputs)
+        if replaces(op):
+            if states:
+                self._on_lost_variable(op, inputs, handles[0], states[0], states, parents, frame)
+            else:
+                self._log.forget(("tfvar", handles[0]._id))
+            return
+        enum = next((t._datatype_enum() for t in inputs if t._datatype_enum() in private.FLOATS), None)
+        for handle in handles if enum is not None else ():
+            try:
+                value = private.read_variable(handle, enum)
+            except Exception:  # not a variable of this dtype: a table, an iterator
+                continue
+            state = arrays.state_of(value._numpy_internal())
+            known = self._log.event_of(("tfvar", handle._id))
+            if state.nan or state.inf:
+                found = parents if known is None else [*parents, known]
+                seen = states if known is None else [*states, known.state]
+                self._on_lost_variable(op, inputs, handle, state, seen, found, frame)
+            elif known is not None:
+                self._log.forget(("tfvar", handle._id))
+
+    def _on_lost_variable(
+        self, op: str, inputs: Sequence[Any], handle: Any, state: NonFiniteState, states: list[NonFiniteState],
+        parents: list[OpEvent], frame: Any,
+    ) -> None:  # fmt: skip
+        here = self._places.here(frame)
+        kind = self._log.judge(state, states, parents)
+        site = self._places.site(here.user, op) if here.user is not None else None
+        event = self._log.record(
+            kind, "data" if kind == "written" else "update", site, "update", op, state,
+            operands=lambda: summaries(inputs), parents=parents, occurrence=here.runs, frame=here.user,
+            tensors=(floats(inputs), ()),
+        )  # fmt: skip
+        self.mark_variable(handle, event)
+
+    # --- what is known ------------------------------------------------------------------------------------------------
+    def event_of(self, tensor: Any) -> OpEvent | None:
+        """Why an eager tensor is non-finite: by its id, or by host memory that it shares with an ndarray."""
+        event = self._log.event_of(("tf", tensor._id))
+        if event is None and (address := arrays.address_of(tensor._numpy_internal())) is not None:
+            event = self._log.event_of(("mem", "cpu", address))
+        return event
+
+    def event_of_variable(self, handle: Any) -> OpEvent | None:
+        """Why a variable is non-finite, whether an eager operation or a graph function wrote it."""
+        return self._log.event_of(("tfvar", handle._id)) or self._resolve_variable(handle._id)
+
+    def mark(self, tensor: Any, event: OpEvent) -> None:
+        """Remember why a tensor is non-finite, as long as it lives."""
+        ref = weakref.ref(tensor)
+        self._log.mark([("tf", tensor._id)], event, lambda: ref() is not None)
+
+    def mark_variable(self, handle: Any, event: OpEvent) -> None:
+        """Remember why a variable is non-finite, as long as it lives."""
+        ref = weakref.ref(handle)
+        self._log.mark([("tfvar", handle._id)], event, lambda: ref() is not None)
+
+    def close(self) -> None:
+        """Drop what is kept of forward operations."""
+        self._forward.clear()
+
+
+def floats(tensors: Sequence[Any]) -> tuple[Any, ...]:
+    """The operands that have numbers, in order."""
+    return tuple(t for t in tensors if t._datatype_enum() not in (private.RESOURCE, 7, 21))
+
+
+def summaries(tensors: Sequence[Any]) -> tuple[TensorSummary, ...]:
+    """Statistics of the operands that have numbers, now."""
+    return tuple(summary(t) for t in floats(tensors))
+
+
+def summary(tensor: Any) -> TensorSummary:
+    """Statistics of an eager tensor now."""
+    return arrays.summarize(tensor._numpy_internal(), tensor.dtype.name, values.device_name(tensor))

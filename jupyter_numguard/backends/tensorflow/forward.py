@@ -1,0 +1,91 @@
+"""Which forward line a tensor came from, for as long as a tape may ask for its gradient. Ids only: no tensor is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...oplog import Site
+from . import private
+from .places import local
+
+MAX_KNOWN = 200_000  # two steps of a very large model; the oldest half is dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One forward operation.
+
+    Attributes:
+        runs: The how-many-th execution of its line.
+        api: Name of the library function that the user called.
+    """
+
+    site: Site
+    runs: int
+    api: str
+
+
+class ForwardSites:
+    """Forward operations by the ids of their results and operands."""
+
+    def __init__(self) -> None:
+        self._by_result: dict[int, Forward] = {}
+        self._by_operand: dict[tuple[str, int], Forward] = {}
+
+    def note(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], site: Site, runs: int, api: str) -> None:
+        """Remember one operation."""
+        forward = Forward(site, runs, api)
+        for tensor in outputs:
+            self._by_result[tensor._id] = forward
+        for tensor in inputs[:3]:
+            self._by_operand[op, tensor._id] = forward
+        for known in (self._by_result, self._by_operand):
+            if len(known) > MAX_KNOWN:
+                for k in list(known)[: MAX_KNOWN // 2]:
+                    del known[k]  # type: ignore[attr-defined]
+
+    def of(self, gradient: Any) -> Forward | None:
+        """The forward operation that a `_gradient_function` frame computes the gradient of.
+
+        The tape keeps only the tensors that this gradient needs: the results lead straight to it, and where they are
+        missing the operands do.
+        """
+        for tensor in local(gradient, "outputs") or ():
+            if (found := self._by_result.get(getattr(tensor, "_id", -1))) is not None:
+                return found
+        op = str(local(gradient, "op_name"))
+        for tensor in local(gradient, "inputs") or ():
+            if (found := self._by_operand.get((op, getattr(tensor, "_id", -1)))) is not None:
+                return found
+        return None
+
+    def operands(self, gradient: Any) -> list[Any]:
+        """The forward operation's operands. Where the tape dropped the only one, it is computed back from the result."""
+        inputs = [t for t in local(gradient, "inputs") or () if type(t) is private.EagerTensor]
+        outputs = [t for t in local(gradient, "outputs") or () if type(t) is private.EagerTensor]
+        inverse = _INVERSES.get(str(local(gradient, "op_name")))
+        if inputs or inverse is None or not outputs:
+            return inputs
+        result = outputs[0]
+        value = np.asarray(result._numpy_internal())
+        operand = inverse(value.astype(np.float64)).astype(value.dtype)
+        return [private.host_tensor(operand, result._datatype_enum())]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._by_result.clear()
+        self._by_operand.clear()
+
+
+def _square(y: Any) -> Any:
+    return np.where(np.abs(y) < 1e150, y, 1e150) ** 2  # no overflow signal
+
+
+_INVERSES = {
+    # gradients that use the result alone, so that the tape keeps no operand
+    "Sqrt": _square,
+}

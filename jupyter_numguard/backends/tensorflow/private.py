@@ -1,0 +1,111 @@
+"""The one file that knows TensorFlow's private API; everything else here asks it.
+
+Public TensorFlow offers no way to see every operation. What is used instead, and since when it has been so: operation
+callbacks (2.3, they carry TensorFlow's own debugger), the tape's state, `Function` and the builder of function graphs
+(2.13). If a release moves one of them, `missing` says which, and nothing is traced: watching needs only `run_op`.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tensorflow.python.eager import context, execute
+from tensorflow.python.framework import ops
+
+missing: str | None = None
+try:
+    from tensorflow.python import pywrap_tfe
+    from tensorflow.python.distribute import distribute_lib
+    from tensorflow.python.eager import record
+    from tensorflow.python.eager.polymorphic_function import polymorphic_function
+    from tensorflow.python.framework import func_graph, op_callbacks
+    from tensorflow.python.ops import gen_debug_ops, gradients_util
+    from tensorflow.python.ops.resource_variable_ops import ResourceVariable
+
+    tape_is_empty: Callable[[], bool] = pywrap_tfe.TFE_Py_TapeSetIsEmpty
+    stop_recording = record.stop_recording
+    Function: Any = polymorphic_function.Function
+    FuncGraph: Any = func_graph.FuncGraph
+    for _owner, _name in (
+        (op_callbacks, "add_op_callback"), (op_callbacks, "remove_op_callback"), (Function, "_clone"), (Function, "_call"),
+        (func_graph, "func_graph_from_py_func"), (gradients_util, "_GradientsHelper"),
+        (gen_debug_ops, "debug_numeric_summary_v2"), (ops.EagerTensor, "_numpy"), (distribute_lib, "has_strategy"),
+    ):  # fmt: skip
+        getattr(_owner, _name)
+except (ImportError, AttributeError) as _error:
+    missing = str(_error)
+
+EagerTensor: Any = ops.EagerTensor
+EagerTensorBase: Any = next(c for c in EagerTensor.__mro__ if "numpy" in c.__dict__)
+
+# TensorFlow's DataType numbers (types.proto, part of the file format, so they never change).
+FLOATS = frozenset({1, 2, 8, 14, 18, 19, 24, 25, 26, 27, 28, 33})
+"""Types that can hold a NaN or an Inf: float32/64/16, complex64/128, bfloat16, the float8 and float4 kinds."""
+COMPLEX = frozenset({8, 18})
+RESOURCE = 20
+INT32 = 3
+
+
+def run_op(op: str, inputs: list[Any], *attrs: Any) -> Any:
+    """Run one operation eagerly, unseen by callbacks, tapes and name scopes. `attrs` are names and values in turn."""
+    return execute.quick_execute(op, 1, inputs, attrs, context.context())[0]
+
+
+def host_tensor(value: Any, dtype_enum: int) -> Any:
+    """An eager tensor in host memory with a copy of `value`, whatever graph or device scope is active."""
+    return EagerTensor(np.array(value), "/" + _HOST, dtype_enum)
+
+
+def read_variable(handle: Any, dtype_enum: int) -> Any:
+    """The variable's value as an eager tensor. On the host it shares the variable's memory until the next assignment."""
+    return run_op("ReadVariableOp", [handle], "dtype", dtype_enum)
+
+
+def health_of(tensor: Any) -> Any:
+    """[-Inf or 0, +Inf or 0, NaN or 0] of an eager float tensor, as a tensor on its own device: nothing is read."""
+    enum = tensor._datatype_enum()
+    if enum in COMPLEX:
+        half = 1 if enum == 8 else 2
+        parts = [run_op(op, [tensor], "T", enum, "Tout", half) for op in ("Real", "Imag")]
+        sides = [health_of(part) for part in parts]
+        return run_op("AddV2", sides, "T", 1)
+    if enum not in (1, 2, 19):
+        tensor = run_op("Cast", [tensor], "SrcT", enum, "DstT", 1, "Truncate", False)
+        enum = 1
+    return run_op(
+        "DebugNumericSummaryV2", [tensor], "output_dtype", 1, "T", enum, "tensor_debug_mode", 8, "tensor_id", -1
+    )
+
+
+def stack(tensors: list[Any]) -> Any:
+    """Eager float32 tensors of one shape and device, as one tensor there."""
+    return run_op("Pack", tensors, "N", len(tensors), "T", 1, "axis", 0)
+
+
+def is_on_host(tensor: Any) -> bool:
+    """Whether the values of an eager tensor lie in host memory."""
+    return str(tensor.backing_device).endswith(_HOST) or not tensor.backing_device
+
+
+_HOST = "CPU:0"
+
+
+def has_devices() -> bool:
+    """Whether this process has started any device besides the host."""
+    return bool(context.context().num_gpus()) or any(
+        not str(name).endswith(_HOST) for name in context.context().devices()
+    )
+
+
+def hidden(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A copy of a function whose frames TensorFlow's traceback filter takes for its own.
+
+    A user's error inside of a `tf.function` then shows the same frames with and without numguard.
+    """
+    code = function.__code__.replace(co_filename=polymorphic_function.__file__)
+    copy = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy

@@ -1,0 +1,327 @@
+"""Backward: a post hook on each autograd node that a forward call made sees the gradients that go in and come out.
+
+- The hook's closure holds the forward site, so no map from nodes to lines is needed and nothing has to be pruned.
+- A node may return its incoming gradient as it is (addition): memory that is known is passed on, not judged.
+- The engine adds up the gradients that meet at a node in new memory. Where a non-finite gradient was sent is therefore
+  noted by graph edge (sequence number of the next node, number of its input). One that arrives non-finite over an edge
+  where none was sent was made by that addition.
+- Nodes that only move values get no hook; the edges lead through them.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+
+from ...errors import NonFiniteError
+from ...model import NonFiniteState
+from ...opnames import canonical_op
+from ...oplog import OpEvent, Site
+from .deferred import Deferred
+from .judging import Operands, Recording, looks_nonfinite, user_site
+from .leaves import Leaves
+from .operands import is_float, nonfinite_numbers, tensors_in
+from .plans import Plan
+from .saved import saved_operands
+from .values import key, state
+
+_sequence = torch._C._autograd._get_sequence_nr
+_node_now = torch._C._current_autograd_node
+_grad_on = torch.is_grad_enabled
+_Unseen = torch._C.DisableTorchFunction
+# Nodes whose backward moves values or drops some: they cannot create. By prefix, since versions differ in the suffix.
+_MOVING = (
+    "TBackward", "ViewBackward", "TransposeBackward", "PermuteBackward", "UnsafeViewBackward", "ReshapeAlias", "Squeeze",
+    "Unsqueeze", "Relu", "Split", "Chunk", "Unbind", "CloneBackward", "Unflatten", "AliasBackward", "Neg", "Cat", "Stack",
+    "SelectBackward", "SliceBackward", "AsStrided",
+)  # fmt: skip
+MAX_EDGES = 100_000
+
+
+class _Hook:
+    """Post hook of one node. Finite gradients leave after one sum each."""
+
+    __slots__ = ("backward", "count", "events", "late", "op", "site")
+
+    def __init__(self, backward: Backward, site: Site | None, op: str, events: tuple[OpEvent, ...]) -> None:
+        self.backward: Backward | None = backward
+        self.site, self.op, self.events = site, op, events
+        self.count = site.count if site is not None else 0
+        self.late = backward.deferred.latest  # the forward operation's entry, on a device
+
+    def __call__(self, grad_inputs: Sequence[Any], grad_outputs: Sequence[Any]) -> None:
+        backward = self.backward
+        if backward is None:
+            return
+        if not backward.recording.is_open:
+            self.backward = self.late = None  # the user still holds this graph: let go of the recording
+            self.events = ()
+            return
+        try:
+            with _Unseen():
+                for g in grad_inputs:
+                    if g is not None and is_float(g):
+                        if not g.is_cpu:
+                            backward.deferred.backward(self, grad_inputs, grad_outputs)
+                            break
+                        if looks_nonfinite(g):
+                            backward.hit(self, grad_inputs, grad_outputs)
+                            break
+                if _grad_on():
+                    backward.watch_second_order(self, grad_inputs)
+        except NonFiniteError:
+            raise
+        except Exception as error:
+            backward.recording.fail(f"backward of {self.op}", error)
+
+
+class Backward:
+    """The backward passes of one recording.
+
+    Attributes:
+        site: The statement that asked for the gradient, while that call was seen.
+    """
+
+    def __init__(self, recording: Recording, deferred: Deferred) -> None:
+        self.recording = recording
+        self.deferred = deferred
+        self.leaves = Leaves(recording, self)
+        self.site: Site | None = None
+        self._root: OpEvent | None = None  # the loss was non-finite already
+        self._latest: OpEvent | None = None  # last event of this backward pass
+        self._sent: dict[tuple[int, int], OpEvent] = {}
+        self.sent_to_leaf: dict[int, OpEvent] = {}
+        self._retained: list[weakref.ref[Any]] = []
+        self._last = _sequence()
+
+    # --- while the graph is built -------------------------------------------------------------------------------------
+    def watch(
+        self, node: Any, site: Site | None, plan: Plan, events: tuple[OpEvent, ...], before: int, args: Any, kwargs: Any
+    ) -> None:
+        """Hook the nodes that an operation made: those with numbers from `before` on; and those made unseen before it."""
+        self.leaves.watch(args, kwargs)
+        if node is None:
+            return
+        now, last = _sequence(), self._last
+        self._last = now
+        if now == last:
+            return  # its node is hooked already: detach, alias, the same object
+        if now - last == 1 and before == last:
+            if events or (plan.kind != "move" and not node.name().startswith(_MOVING)):
+                node.register_hook(_Hook(self, site, plan.op, events))
+            return
+        self._watch_all(node, last, before, now, site, plan.op, events)
+
+    def _watch_all(
+        self, root: Any, last: int, before: int, now: int, site: Site | None, op: str, events: tuple[OpEvent, ...]
+    ) -> None:
+        """Several nodes: an operation of several steps in C++, or a custom Function's, which is no torch function."""
+        todo, seen = [root], set()
+        while todo:
+            node = todo.pop()
+            if node is None or node in seen or not last <= node._sequence_nr() < now:
+                continue
+            seen.add(node)
+            todo += [n for n, _ in node.next_functions]
+            name = node.name()
+            own = node._sequence_nr() >= before
+            if name.startswith(_MOVING) and not (events and node is root):
+                continue
+            custom = self._custom_site(node)
+            node_op = op if own else getattr(getattr(node, "_forward_cls", None), "__name__", canonical_op(name))
+            node.register_hook(_Hook(self, custom or site, node_op, events if own else ()))
+
+    def _custom_site(self, node: Any) -> Site | None:
+        """A user's autograd.Function: its backward is where its gradient is made."""
+        cls = getattr(node, "_forward_cls", None)
+        code = getattr(getattr(cls, "backward", None), "__code__", None)
+        if cls is None or code is None or cls.__module__.startswith("torch."):
+            return None
+        return self.recording.log.site_at(code, -1, code.co_firstlineno, cls.__name__)
+
+    def watch_second_order(self, hook: _Hook, grad_inputs: Sequence[Any]) -> None:
+        """create_graph: the gradient has a graph of its own, made by the engine."""
+        now, last = _sequence(), self._last
+        self._last = now
+        for g in grad_inputs:
+            if g is not None and g.grad_fn is not None and now > last:
+                self._watch_all(g.grad_fn, last, last, now, hook.site, hook.op, hook.events)
+
+    # --- a backward pass --------------------------------------------------------------------------------------------
+    @contextmanager
+    def running(self, args: Any, kwargs: Any, frame: FrameType) -> Iterator[None]:
+        """Around a call that asks for gradients."""
+        recording, outer = self.recording, self.site
+        try:
+            with _Unseen():
+                self.site = recording.log.site("backward", frame)
+                if not recording.in_backward:
+                    self._sent.clear()
+                    self.sent_to_leaf.clear()
+                    self._root = self._latest = self.deferred.root = None
+                    self._look_at_start(args, kwargs)
+        except Exception as error:
+            recording.fail("backward", error)
+        recording.in_backward += 1
+        try:
+            yield
+        finally:
+            recording.in_backward -= 1
+            with _Unseen():
+                self._explain_retained()
+            self.site = outer
+            if not recording.in_backward:
+                recording.born_in_backward.clear()
+
+    def _look_at_start(self, args: Any, kwargs: Any) -> None:
+        """The loss, and the gradient it is started with."""
+        roots = tensors_in(args[:1])
+        self.watch_unseen(roots)
+        if roots and not roots[0].is_cpu:
+            self.deferred.root = key(roots[0])
+        if not self.recording.log.has_marks and next(nonfinite_numbers((args, kwargs)), None) is None:
+            return
+        for t in tensors_in((args, kwargs)):
+            if is_float(t) and t.is_cpu and (event := self.recording.known(t)) is not None and any(state(t)):
+                self._root = self._root or event
+
+    def watch_unseen(self, roots: Sequence[Any]) -> None:
+        """Nodes that no operation came after: a custom Function whose result is the loss."""
+        now, last = _sequence(), self._last
+        if now != last:
+            self._last = now
+            for t in roots:
+                if t.grad_fn is not None:
+                    self._watch_all(t.grad_fn, last, now, now, None, "", ())
+
+    def hit(self, hook: _Hook, grad_inputs: Sequence[Any], grad_outputs: Sequence[Any]) -> None:
+        """Some gradient that came out is non-finite."""
+        node = _node_now()
+        found = [(i, g) for i, g in enumerate(grad_inputs) if g is not None and is_float(g) and any(state(g))]
+        if node is None or not found:
+            return
+        recording = self.recording
+        operands = Operands()
+        for i, g in enumerate(grad_outputs):
+            if g is not None and is_float(g):
+                of = state(g)
+                if any(of):
+                    operands.add(self._arrived(node, i, g, of, hook), of)
+                else:
+                    operands.states.append(of)
+        for event in hook.events:
+            operands.add(event, event.state)
+        fresh = [g for _, g in found if recording.log.event_of(key(g)) is None]
+        if fresh:
+            operands.tensors = [*saved_operands(node), *(g for g in grad_outputs if g is not None)]
+            site = hook.site
+            confidence = "exact" if site is not None else "likely"
+            event = recording.result(
+                fresh, operands, site or self.site, "backward", hook.op, node.name(),
+                extra_parents=[self._root] if self._root is not None else [],
+                occurrence=hook.count, backward_site=self.backward_site(), frame=sys._getframe(2), confidence=confidence,
+            )  # fmt: skip
+            self._latest = event or self._latest
+        edges = node.next_functions
+        for i, g in found:
+            event = recording.log.event_of(key(g))
+            if event is not None and i < len(edges):
+                self._latest = event
+                self._send(*edges[i], event)
+
+    def backward_site(self) -> Site | None:
+        """The statement that runs the backward pass: from the stack; on a device's own thread from the call."""
+        return user_site(self.recording.log, "backward", sys._getframe(2)) or self.site
+
+    def _send(self, node: Any, number: int, event: OpEvent) -> None:
+        """Note where a non-finite gradient goes: to a leaf, to a node, and on through nodes that only move it."""
+        todo = [(node, number)]
+        while todo:
+            node, number = todo.pop()
+            if node is None:
+                continue
+            leaf = getattr(node, "variable", None)
+            if leaf is not None:
+                self.sent_to_leaf.setdefault(id(leaf), event)
+                continue
+            edge = (node._sequence_nr(), number)
+            if edge in self._sent or len(self._sent) > MAX_EDGES:
+                continue
+            self._sent[edge] = event
+            if node.name().startswith(_MOVING):
+                todo += node.next_functions
+
+    def _arrived(self, node: Any, number: int, g: Any, of: NonFiniteState, hook: _Hook) -> OpEvent | None:
+        """Why an incoming gradient is non-finite."""
+        event = self.recording.known(g) or self._sent.get((node._sequence_nr(), number))
+        if event is None:
+            event = self.unsent(g, of, hook.site, hook.count)
+        self.recording.mark(g, event)
+        return event
+
+    def unsent(self, g: Any, of: NonFiniteState, site: Site | None, count: int) -> OpEvent:
+        """A non-finite gradient that no hook sent: the loss's own, one through unseen nodes, or a sum that overflowed."""
+        event = self._latest or self._root
+        if event is not None:
+            return event
+        if of.nan:  # a sum of finite numbers is never NaN
+            return self.recording.explain(g, of, site, -1)
+        operands = Operands(tensors=[g])
+        made = self.recording.result(
+            [g], operands, site or self.site, "backward", "grad_accumulate", "AccumulateGrad", occurrence=count,
+            backward_site=self.backward_site(), frame=sys._getframe(2), confidence="likely",
+        )  # fmt: skip
+        assert made is not None
+        self._latest = made
+        return made
+
+    # --- where gradients end ------------------------------------------------------------------------------------------
+    def explain_results(self, results: Any, args: Any, kwargs: Any) -> None:
+        """The gradients that `torch.autograd.grad` returns: several that met at an input were added up in new memory."""
+        try:
+            with _Unseen():
+                inputs = tensors_in(kwargs.get("inputs", args[1] if len(args) > 1 else ()))
+                for t, g in zip(inputs, results, strict=False):
+                    if g is not None:
+                        self._explain_end(t, g)
+        except NonFiniteError:
+            raise
+        except Exception as error:
+            self.recording.fail("autograd.grad", error)
+
+    def _explain_end(self, t: Any, g: Any) -> None:
+        if not g.is_cpu or not is_float(g) or not looks_nonfinite(g) or self.recording.known(g) is not None:
+            return
+        of = state(g)
+        if any(of):
+            sent = self.sent_to_leaf.get(id(t))
+            if sent is None and t.grad_fn is not None:
+                sent = self._sent.get((t.grad_fn._sequence_nr(), t.output_nr))
+            self.recording.mark(g, sent or self.unsent(g, of, None, self.site.count if self.site is not None else 0))
+
+    def retain(self, t: Any) -> None:
+        """`t.retain_grad()`: its gradient will be a copy."""
+        self._retained.append(weakref.ref(t))
+
+    def _explain_retained(self) -> None:
+        if self._latest is None and self._root is None:
+            return
+        self._retained = [ref for ref in self._retained if ref() is not None]
+        for ref in self._retained:
+            t = ref()
+            if t is not None and t.grad is not None and t.grad_fn is not None:
+                self._explain_end(t, t.grad)
+
+    def close(self) -> None:
+        """Take the hooks of the leaves away and let go of everything."""
+        self.leaves.close()
+        self._sent.clear()
+        self.sent_to_leaf.clear()
+        self._retained.clear()
+        self._root = self._latest = None

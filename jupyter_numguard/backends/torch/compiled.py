@@ -1,0 +1,87 @@
+"""Code that asks whether a function mode is active, and does something else if so, must not notice ours.
+
+- `torch.compile`: dynamo would trace our mode into the user's graph. It is taken off the stack while a compiled function
+  runs, which is listed as not traced.
+- The fast paths of `nn.TransformerEncoderLayer` and `nn.MultiheadAttention` have other numerics and are skipped under any
+  mode: they ask `torch.overrides.has_torch_function`, which answers as if we were not there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.overrides
+
+from .forward import ForwardMode
+from .judging import Recording
+from .stack import insert, remove, without
+
+_DYNAMO = "torch._dynamo.eval_frame"
+_ENTER = "_maybe_set_eval_frame"  # every compiled call goes through it: with a callback on entry, without one on exit
+
+
+class Compiled:
+    """The functions of torch that are replaced while one recording is open."""
+
+    def __init__(self, recording: Recording, mode: ForwardMode) -> None:
+        self._recording = recording
+        self._mode = mode
+        self._replaced: list[tuple[Any, str, Any, Any]] = []
+        self._is_off = False
+        asked = torch.overrides.has_torch_function
+        self._replace(torch.overrides, "has_torch_function", lambda args: self._asked_without_us(asked, args))
+        if _DYNAMO in sys.modules:
+            self._watch_dynamo()
+        else:
+            compile_ = torch.compile
+            self._replace(torch, "compile", lambda *args, **kwargs: self._compile(compile_, args, kwargs))
+
+    def _replace(self, owner: Any, name: str, ours: Callable[..., Any]) -> None:
+        self._replaced.append((owner, name, getattr(owner, name), ours))
+        setattr(owner, name, ours)
+
+    def _asked_without_us(self, asked: Callable[[Any], bool], args: Any) -> bool:
+        with without(self._mode):
+            return asked(args)
+
+    def _compile(self, compile_: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """The first `torch.compile` imports dynamo: from then on it can be watched."""
+        with without(self._mode):
+            made = compile_(*args, **kwargs)
+        self._watch_dynamo()
+        return made
+
+    def _watch_dynamo(self) -> None:
+        module = sys.modules.get(_DYNAMO)
+        enter = getattr(module, _ENTER, None)
+        if any(name == _ENTER for _, name, _, _ in self._replaced):
+            return
+        if enter is None:
+            self._recording.log.add_not_traced(
+                "torch.compile",
+                "this version of torch does not let a trace step aside: compiled code may be compiled anew",
+            )
+            return
+
+        def step_aside(callback: Any) -> Any:
+            if callable(callback) and not self._is_off:
+                self._is_off = remove(self._mode)
+                self._recording.log.add_not_traced(
+                    "torch.compile", "compiled code runs as it is, its operations unseen"
+                )
+            elif self._is_off and not callable(callback):
+                self._is_off = False
+                insert(self._mode)
+            return enter(callback)
+
+        self._replace(module, _ENTER, step_aside)
+
+    def close(self) -> None:
+        """Put torch's own functions back, where nobody has put another since."""
+        for owner, name, theirs, ours in reversed(self._replaced):
+            if getattr(owner, name) is ours:
+                setattr(owner, name, theirs)
+        self._replaced.clear()

@@ -1,0 +1,125 @@
+"""Update: the global optimizer hooks look at parameters and optimizer state after each step, whatever made it.
+
+One way for single-tensor, foreach and fused optimizers. While a library's step runs, its inner calls are not looked at; an
+optimizer whose step is the user's own code is recorded like any other code, and looked at after it too.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from ...errors import NonFiniteError
+from ...frames import is_user_file
+from ...oplog import OpEvent, Site
+from .deferred import Deferred
+from .forward import ForwardMode
+from .judging import Operands, Recording, looks_nonfinite
+from .operands import is_float
+from .values import key, state
+
+_Unseen = torch._C.DisableTorchFunction
+
+
+class Update:
+    """The optimizer steps of one recording."""
+
+    def __init__(self, recording: Recording, mode: ForwardMode, deferred: Deferred) -> None:
+        self._recording = recording
+        self._mode = mode
+        self._deferred = deferred
+        self._handles = [
+            register_optimizer_step_pre_hook(self._before),
+            register_optimizer_step_post_hook(self._after),
+        ]
+
+    def close(self) -> None:
+        """Take the hooks away."""
+        for handle in self._handles:
+            handle.remove()
+        self._mode.step = None
+
+    def _before(self, optimizer: Any, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
+        if not self._recording.is_open or _is_users(optimizer):
+            return None
+        self._mode.step = sys._getframe(1).f_code
+        # args[0] is the optimizer. LBFGS and others call the closure from inside the step: it is the user's code.
+        if len(args) > 1 and callable(args[1]):
+            return (args[0], self._heard(args[1]), *args[2:]), kwargs
+        if callable(kwargs.get("closure")):
+            return args, {**kwargs, "closure": self._heard(kwargs["closure"])}
+        return None
+
+    def _heard(self, closure: Callable[..., Any]) -> Callable[..., Any]:
+        mode = self._mode
+
+        @functools.wraps(closure)
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            step, mode.step = mode.step, None
+            try:
+                return closure(*args, **kwargs)
+            finally:
+                mode.step = step
+
+        return recorded
+
+    def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        self._mode.step = None
+        if not self._recording.is_open:
+            return
+        try:
+            with _Unseen():
+                site = self._recording.log.site(f"{type(optimizer).__name__}.step", sys._getframe(1))
+                for p in (p for group in optimizer.param_groups for p in group["params"]):
+                    self._look(type(optimizer).__name__, optimizer.state.get(p, {}), p, site)
+                self._deferred.end_step(optimizer, site, sys._getframe(1))
+        except NonFiniteError:
+            raise
+        except Exception as error:
+            self._recording.fail("optimizer step", error)
+
+    def _look(self, name: str, slots: Any, p: Any, site: Site | None) -> None:
+        """State first: what a parameter was divided by explains the parameter."""
+        made: list[OpEvent] = []
+        for slot, t in (*_state_tensors(slots), ("", p)):
+            if not is_float(t) or not t.is_cpu or not t.numel() or not looks_nonfinite(t) or not any(of := state(t)):
+                continue
+            known = self._recording.log.event_of(key(t))
+            if known is not None and known.phase == "update":
+                made.append(known)
+                continue
+            operands = Operands()
+            if p.grad is not None:
+                operands.tensors.append(p.grad)
+                grad_state = state(p.grad)
+                if any(grad_state):
+                    operands.add(self._recording.explain(p.grad, grad_state, site, 0), grad_state)
+            if known is not None:
+                operands.add(known, of)
+            for event in made:
+                operands.add(event, event.state)
+            native = f"{name}.step {slot}".strip()
+            event = self._recording.result([t], operands, site, "update", "update", native, frame=sys._getframe(2))
+            if event is not None:
+                made.append(event)
+
+
+def _state_tensors(slots: Any) -> Iterator[tuple[str, Any]]:
+    for slot, t in slots.items() if isinstance(slots, dict) else ():
+        if isinstance(t, torch.Tensor) and slot != "step":
+            yield str(slot), t
+
+
+def _is_users(optimizer: Any) -> bool:
+    """Whether the step function is the user's own code."""
+    step = type(optimizer).step
+    code = getattr(getattr(step, "__wrapped__", step), "__code__", None)
+    while (inner := getattr(step, "__wrapped__", None)) is not None:
+        step = inner
+        code = getattr(step, "__code__", code)
+    return code is not None and is_user_file(code.co_filename)

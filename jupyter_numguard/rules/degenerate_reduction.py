@@ -1,0 +1,101 @@
+"""NG401 degenerate-reduction: A statistic of too few elements, or a division by a count, sum or spread that is zero.
+
+## What happened
+A mean or median of no element, a standard deviation of one, or a quotient whose divisor is a count, a sum, a norm or a
+standard deviation that came out as 0: an empty mask, a constant column, an empty batch.
+
+## Why it is non-finite
+The mean of nothing is 0/0. The unbiased variance of n elements divides by n - 1. A sum over an empty mask is 0, and
+0/0 = NaN.
+
+## Example
+```python torch
+import torch
+loss = torch.tensor([0.3, 0.7])
+mask = torch.tensor([0.0, 0.0])
+mean = (loss * mask).sum() / mask.sum()  # origin: NG401
+```
+```python tensorflow
+import tensorflow as tf
+x = tf.constant([], dtype=tf.float32)
+mean = tf.reduce_mean(x)  # origin: NG401
+```
+```python numpy
+import numpy as np
+column = np.array([3.0, 3.0, 3.0])
+scaled = (column - column.mean()) / column.std()  # origin: NG401
+```
+
+## Use instead
+Guard the count, or skip the term where there is nothing to average. For a spread, treat a constant column as one of
+spread 1.
+```python torch
+import torch
+loss = torch.tensor([0.3, 0.7])
+mask = torch.tensor([0.0, 0.0])
+mean = (loss * mask).sum() / mask.sum().clamp(min=1)
+```
+```python tensorflow
+import tensorflow as tf
+x = tf.constant([], dtype=tf.float32)
+mean = tf.math.divide_no_nan(tf.reduce_sum(x), tf.cast(tf.size(x), tf.float32))
+```
+```python numpy
+import numpy as np
+column = np.array([3.0, 3.0, 3.0])
+spread = column.std()
+scaled = (column - column.mean()) / (spread if spread > 0 else 1.0)
+```
+
+## Limits
+That a divisor is a count or a spread must be visible in the source; otherwise it is division-by-zero.
+
+## References
+- https://github.com/lhwcv/mlsd_pytorch/issues/9
+- https://github.com/fastai/fastai/issues/889
+- https://github.com/nasa/delta/pull/115
+"""
+
+from __future__ import annotations
+
+from jupyter_numguard import wording
+from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
+
+from ._recognise import certain, failing, operand, producers
+
+CATEGORY = Category.C4
+PRECEDES = {"NG102", "NG502"}
+_REDUCTIONS = {"mean", "median", "std", "var"}
+_DIVISORS = {
+    "sum": "a sum", "mean": "a mean", "std": "a standard deviation", "norm": "a norm", "max": "a maximum", "prod": "a product",
+}  # fmt: skip
+
+
+def detect(path: LineagePath) -> Evidence | None:
+    """Too few elements in a reduction, or a zero divisor that the source shows to be a reduction."""
+    origin = failing(path, _REDUCTIONS, ("forward", "update"))
+    if origin is not None:
+        return _too_few(origin)
+    origin = failing(path, {"div"}, ("forward", "update"))
+    divisor = operand(origin, -1) if origin is not None else None
+    if origin is None or divisor is None or not divisor.zeros:
+        return None
+    made = next((t for t in producers(path, "y") if t.op in _DIVISORS), None)
+    if made is None:
+        return None
+    what = f"The divisor {wording.tensor(divisor)}, {_DIVISORS[made.op]}," if divisor.size == 1 else (
+        f"{wording.share(divisor.zeros, divisor)}, the divisor, {_DIVISORS[made.op]},"
+    )  # fmt: skip
+    return Evidence(f"{what} {'is' if divisor.size == 1 else 'are'} 0.", certain(origin, 0.95))
+
+
+def _too_few(origin: Origin) -> Evidence | None:
+    x = operand(origin, 0)
+    if x is None or origin.result is None or wording.num_nonfinite(x) or not wording.num_nonfinite(origin.result):
+        return None
+    if x.size == 0 or 0 in x.shape:
+        return Evidence(f"{origin.op} was taken of {wording.tensor(x)}, which has no element.", certain(origin, 0.95))
+    if origin.op in ("std", "var") and (x.size == 1 or 1 in x.shape):
+        text = f"{origin.op} was taken over one element of {wording.tensor(x)}; the unbiased form divides by 0."
+        return Evidence(text, certain(origin, 0.95))
+    return None

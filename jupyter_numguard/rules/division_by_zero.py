@@ -1,0 +1,75 @@
+"""NG102 division-by-zero: A divisor is exactly zero.
+
+## What happened
+A division received a divisor that is 0. The result is ±Inf, or NaN where the dividend is 0 too.
+
+## Why it is non-finite
+IEEE 754 defines x/0 = ±Inf for x ≠ 0 and 0/0 = NaN.
+
+## Example
+```python torch
+import torch
+distance = torch.tensor([2.0, 0.0])
+weight = 1.0 / distance  # origin: NG102
+```
+```python tensorflow
+import tensorflow as tf
+a = tf.constant([1.0, 0.0])
+b = tf.constant([2.0, 0.0])
+ratio = a / b  # origin: NG102
+```
+```python numpy
+import numpy as np
+a = np.array([1.0, 0.0])
+b = np.array([2.0, 0.0])
+ratio = a / b  # origin: NG102
+```
+
+## Use instead
+Decide what the quotient shall be where the divisor is 0. Keep the divisor away from 0 where it is a length or a scale, or
+choose the value with a selection whose unused branch is safe as well.
+```python torch
+import torch
+distance = torch.tensor([2.0, 0.0])
+weight = 1.0 / distance.clamp(min=1e-6)
+```
+```python tensorflow
+import tensorflow as tf
+a = tf.constant([1.0, 0.0])
+b = tf.constant([2.0, 0.0])
+ratio = tf.math.divide_no_nan(a, b)
+```
+```python numpy
+import numpy as np
+a = np.array([1.0, 0.0])
+b = np.array([2.0, 0.0])
+ratio = np.divide(a, b, out=np.zeros_like(a), where=b != 0)
+```
+
+## Limits
+Says nothing where the divisor could not be measured.
+
+## References
+- IEEE 754-2019, section 7.3
+- https://www.tensorflow.org/api_docs/python/tf/math/divide_no_nan
+"""
+
+from __future__ import annotations
+
+from jupyter_numguard import wording
+from jupyter_numguard.model import Category, Evidence, LineagePath
+
+from ._recognise import certain, failing, operand
+
+CATEGORY = Category.C1
+
+
+def detect(path: LineagePath) -> Evidence | None:
+    """The zeros of the divisor, the last operand."""
+    origin = failing(path, {"div", "mod", "rsqrt", "addcdiv"}, ("forward", "update"))
+    divisor = operand(origin, -1) if origin is not None else None
+    if origin is None or divisor is None or not divisor.zeros:
+        return None
+    if divisor.size == 1:
+        return Evidence(f"The divisor {wording.tensor(divisor)} is 0.", certain(origin, 0.9))
+    return Evidence(f"{wording.share(divisor.zeros, divisor)}, the divisor, are 0.", certain(origin, 0.9))

@@ -1,0 +1,79 @@
+"""NG203 exp-overflow: An exponential exceeded the largest number of its dtype.
+
+## What happened
+`exp` (or `expm1`, `cosh`, `sinh`) received an element so large that the result does not fit: it is +Inf.
+
+## Why it is non-finite
+exp(x) passes the largest float32 at x = 88.72, the largest float64 at 709.78, the largest float16 at 11.09. A quotient of
+two such results is Inf/Inf = NaN.
+
+## Example
+```python torch
+import torch
+scores = torch.tensor([800.0, 1.0])
+e = torch.exp(scores)  # origin: NG203
+weights = e / e.sum()
+```
+```python tensorflow
+import tensorflow as tf
+x = tf.constant([200.0, 1.0])
+y = tf.math.log(1.0 + tf.exp(x))  # origin: NG203
+```
+```python numpy
+import numpy as np
+x = np.array([1000.0, 1000.5])
+lse = np.log(np.sum(np.exp(x)))  # origin: NG203
+```
+
+## Use instead
+Most formulas with such an exponential have a shifted form that never leaves the range: softmax, logsumexp, softplus,
+sigmoid. Where the exponential itself is wanted (a variance from its logarithm), bound its argument.
+```python torch
+import torch
+scores = torch.tensor([800.0, 1.0])
+weights = torch.softmax(scores, dim=0)
+```
+```python tensorflow
+import tensorflow as tf
+x = tf.constant([200.0, 1.0])
+y = tf.math.softplus(x)
+```
+```python numpy
+import numpy as np
+x = np.array([1000.0, 1000.5])
+lse = np.logaddexp.reduce(x)
+```
+
+## Limits
+In float16 an exponential that fits float32 is half-precision-overflow (NG501).
+
+## References
+- https://github.com/pyg-team/pytorch_geometric/issues/53
+- https://pytorch.org/docs/stable/generated/torch.logsumexp.html
+"""
+
+from __future__ import annotations
+
+from jupyter_numguard import wording
+from jupyter_numguard.model import Category, Evidence, LineagePath
+
+from ._recognise import certain, failing, operand
+
+CATEGORY = Category.C2
+# Natural logarithm of the largest finite number; float16 is judged by NG501 up to float32's limit.
+_LIMIT = {"float16": 88.72, "bfloat16": 88.72, "float32": 88.72, "float64": 709.78}
+
+
+def detect(path: LineagePath) -> Evidence | None:
+    """The largest element of the argument, beyond the dtype's limit."""
+    origin = failing(path, {"exp", "expm1"}, ("forward", "update"))
+    x = operand(origin, 0) if origin is not None else None
+    if origin is None or x is None or x.max is None:
+        return None
+    dtype = wording.dtype_name(origin.result.dtype if origin.result is not None else x.dtype)
+    limit = _LIMIT.get(dtype)
+    # cosh and sinh overflow at either end, exp2 at log2 of the limit; their argument is then past it as well.
+    if limit is None or x.max <= limit:
+        return None
+    text = f"The argument of exp, {wording.tensor(x)}, reaches {wording.number(x.max)}; {dtype} ends at exp({limit})."
+    return Evidence(text, certain(origin, 0.95))

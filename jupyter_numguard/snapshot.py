@@ -1,0 +1,196 @@
+"""Every tensor in the notebook's namespace or reachable from it, each with the path that the user would type.
+
+    model.encoder[0].weight    history["loss"]    list(seen)[2]    train.<closure>.cache
+
+The last form is the one that nobody can type: a variable that a function took along (Python's own spelling,
+`train.__closure__[1].cell_contents`, hides its name).
+
+What holds, whatever is in the namespace:
+
+- No code of the user runs: containers are read with the built-in types' own methods, attributes from instance
+  dictionaries and slots. A property, `__getattr__`, `__iter__`, `__eq__` or `__len__` is never called.
+- Every object is visited once, breadth first, so that the shortest path names it; `aliases_of` has the others.
+- There is no limit of size or depth, and no sampling. Cost: about 1 µs an object.
+
+Not taken: single Python numbers in attributes of a library's object: they are its settings.
+Not entered: modules; classes and functions of libraries; objects that hold no tensors of the user but half of the
+interpreter (`_NOT_ENTERED`); what IPython put into the namespace.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .backends.base import Backend
+from .inside import Inside, is_atom
+from .model import Skipped
+from .oplog import Key
+
+MAX_ALIASES = 16  # paths listed for one memory; more help nobody
+
+# Names that IPython puts into every namespace: history, output caches, the shell's own functions.
+_IPYTHON = re.compile(r"_+|_i{0,3}|_i?\d+|_[dio]h|_exit_code|__\w+__|In|Out|get_ipython|exit|quit|open")
+# Steps that are walked when all others are done: a parameter is to be named by its model, not by its optimizer.
+_ROUNDABOUT = ("list(", ".<", ".state_dict(", ".state.<", ".param_groups", "._")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A tensor that was found.
+
+    Attributes:
+        path: As the user would type it.
+        root: The namespace's name that the path starts from.
+        value: The tensor itself: a snapshot keeps it alive, so drop the snapshot soon.
+        key: Identity of the memory.
+        elements: `value` is a list of Python numbers; its elements are named one by one ("losses[37]").
+    """
+
+    path: str
+    root: str
+    value: Any
+    backend: Backend
+    key: Key
+    elements: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What `walk` found, in the order of the namespace, the shallow before the deep.
+
+    Attributes:
+        skipped: What a backend could not open, and why.
+        again: Path of an object -> other paths that lead to the same object.
+    """
+
+    leaves: tuple[Leaf, ...]
+    skipped: tuple[Skipped, ...] = ()
+    again: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def walk(roots: Mapping[str, object], backends: Sequence[Backend], *, hidden: Collection[str] = ()) -> Snapshot:
+    """Find every tensor in and reachable from `roots`.
+
+    Args:
+        roots: Name -> object, such as the notebook's namespace.
+        backends: The frameworks that are loaded; the first that owns an object takes it.
+        hidden: Further names to leave out, beside IPython's own.
+    """
+    return _Walk(backends).run(
+        (name, value)
+        for name, value in list(dict.items(roots) if isinstance(roots, dict) else roots.items())
+        if name not in hidden and not _IPYTHON.fullmatch(name)
+    )
+
+
+class _Walk:
+    """One walk; see `walk`. Everything visited is held, so that an `id` stays the object's own."""
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self.backends = backends
+        self.leaves: list[Leaf] = []
+        self.skipped: list[Skipped] = []
+        self.again: dict[str, list[str]] = {}
+        self._inside = Inside()
+        self._owners: dict[int, Backend | None] = {}
+        self._seen: dict[int, tuple[str, object]] = {}
+        self._near: deque[tuple[str, str, object]] = deque()
+        self._far: deque[tuple[str, str, object]] = deque()
+
+    def run(self, roots: Iterator[tuple[str, object]]) -> Snapshot:
+        self._near.extend((name, name, value) for name, value in roots if not is_atom(value))
+        while self._near or self._far:
+            path, root, value = (self._near or self._far).popleft()
+            self._visit(path, root, value)
+        return Snapshot(tuple(self.leaves), tuple(self.skipped), {p: tuple(o) for p, o in self.again.items()})
+
+    def _visit(self, path: str, root: str, value: object) -> None:
+        number = type(value) is float or type(value) is complex
+        if not number:  # equal numbers may be one object; that says nothing
+            known = self._seen.get(id(value))
+            if known is not None:
+                others = self.again.setdefault(known[0], [])
+                if len(others) < MAX_ALIASES:
+                    others.append(path)
+                return
+            self._seen[id(value)] = (path, value)
+        owner = self._owner(path, value)
+        if owner is not None:
+            elements = owner.framework_name == "python" and isinstance(value, (list, tuple, deque))
+            self.leaves.append(Leaf(path, root, value, owner, owner.key(value), elements))
+            if number or elements:
+                return
+        for suffix, child in self._children(path, value, leaf=owner is not None):
+            if is_atom(child) or self._inside.is_setting(value, suffix, child):
+                continue
+            queue = self._far if suffix.startswith(_ROUNDABOUT) else self._near
+            queue.append((_join(path, suffix), root, child))
+
+    def _owner(self, path: str, value: object) -> Backend | None:
+        """The first backend that owns the value; remembered by type, but for lists: owned for their elements."""
+        cls = type(value)
+        if cls is list or cls is tuple or cls is deque:
+            return self._ask_owner(path, value)
+        if id(cls) not in self._owners:  # `_seen` holds the value and so its class
+            self._owners[id(cls)] = self._ask_owner(path, value)
+        return self._owners[id(cls)]
+
+    def _ask_owner(self, path: str, value: object) -> Backend | None:
+        for backend in self.backends:
+            try:
+                if backend.owns(value):
+                    return backend
+            except Exception as error:  # a class that breaks even the question what it is
+                self.skipped.append(Skipped(path, f"{type(error).__name__}: {error}"))
+                return None
+        return None
+
+    def _children(self, path: str, value: object, *, leaf: bool) -> list[tuple[str, object]]:
+        """What is inside, by the first backend that knows; else by Python's own rules, unless it is a tensor."""
+        cls = type(value)
+        if cls is dict or cls is list or cls is tuple:
+            return list(self._inside.of(value))
+        for backend in self.backends:
+            try:
+                found = backend.children(value)
+                if found is not None:
+                    return list(found)
+            except Exception as error:
+                self.skipped.append(Skipped(path, f"{type(error).__name__}: {error}"))
+                return []
+        return [] if leaf else list(self._inside.of(value))
+
+
+def _join(path: str, suffix: str) -> str:
+    """The suffix after the path, or the path put into its place in a suffix such as "list({})[2]"."""
+    return suffix.replace("{}", path, 1) if suffix.startswith(("list({}", "vars({}")) else path + suffix
+
+
+def aliases_of(snapshot: Snapshot) -> dict[Key, tuple[str, ...]]:
+    """Memory -> all paths to it, the shortest first: to the same object, to a view of it, through a second name of a
+    container. A memory with one path only has one.
+
+    Python numbers are left out: they cannot be changed, so two names for one mean nothing.
+    """
+    out: dict[Key, dict[str, None]] = {}
+    for leaf in snapshot.leaves:
+        if leaf.backend.framework_name == "python" and not leaf.elements:
+            continue
+        paths = out.setdefault(leaf.key, {})
+        for path in (leaf.path, *_other_paths(leaf.path, snapshot.again)):
+            if len(paths) <= MAX_ALIASES:
+                paths[path] = None
+    return {key: tuple(paths) for key, paths in out.items()}
+
+
+def _other_paths(path: str, again: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """The path with each of its beginnings replaced by the other names of that object."""
+    for end in (len(path), *(m.start() for m in re.finditer(r"[.\[]", path))):
+        head = path[:end]
+        for other in again.get(head, ()):
+            if not other.startswith((f"{head}.", f"{head}[")):  # a cycle: the object leads to itself
+                yield other + path[end:]

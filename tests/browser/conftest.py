@@ -1,0 +1,168 @@
+"""A real JupyterLab server and a headless Chromium for the tests of this folder.
+
+`lab` opens a notebook of given cells and runs them; the page talks to 127.0.0.1 only, and the tests can see that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Page
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+# --no-sandbox: Chromium refuses to start as superuser otherwise. The rest keeps it quiet: no GPU, no calls home.
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+CONFIG = """
+import os
+c.ServerApp.ip = "127.0.0.1"; c.ServerApp.port = int(os.environ["NUMGUARD_PORT"]); c.ServerApp.port_retries = 0
+c.ServerApp.open_browser = False; c.ServerApp.allow_root = True
+c.IdentityProvider.token = ""; c.ServerApp.disable_check_xsrf = True
+c.LabApp.expose_app_in_browser = True
+c.LabApp.extension_manager = "readonly"; c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.workspaces_dir = os.path.join(os.environ["NUMGUARD_HOME"], "workspaces")
+c.LabApp.user_settings_dir = os.path.join(os.environ["NUMGUARD_HOME"], "settings")
+"""
+
+KERNEL_IS_IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The system's Chromium; playwright's own is never downloaded."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": CHROMIUM_ARGS}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """A window of a laptop, with the clipboard allowed."""
+    return {
+        **browser_context_args,
+        "viewport": {"width": 1400, "height": 900},
+        "permissions": ["clipboard-read", "clipboard-write"],
+    }
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A JupyterLab of its own: (address, folder of its notebooks)."""
+    home = tmp_path_factory.mktemp("jupyter")
+    work = tmp_path_factory.mktemp("notebooks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # The news popup covers a corner of the page even with news_url = None.
+    news = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    (home / "config.py").write_text(CONFIG)
+    env = {
+        **os.environ,
+        "NUMGUARD_PORT": str(port),
+        "NUMGUARD_HOME": str(home),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "IPYTHONDIR": str(home / "ipython"),
+    }
+    log = (home / "server.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--config", str(home / "config.py"), f"--ServerApp.root_dir={work}"],
+        env=env,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/api/status", process, home / "server.log")
+        yield address, work
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+
+
+class Lab:
+    """JupyterLab in a page. `foreign` lists every request that went elsewhere than to the server."""
+
+    def __init__(self, page: Page, address: str, folder: Path) -> None:
+        self.page, self.address, self.folder = page, address, folder
+        self.foreign: list[str] = []
+        page.on("request", self._note)
+
+    def _note(self, request: Any) -> None:
+        if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
+            self.foreign.append(request.url)
+
+    def open(self, name: str, cells: list[str] | None = None) -> None:
+        """Open the notebook `name`, first written with `cells` where they are given; wait until its kernel is idle."""
+        if cells is not None:
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+            nbformat.write(notebook, self.folder / name)
+        self.page.goto(f"{self.address}/lab/tree/{name}?reset")
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait for the notebook on the page and its kernel."""
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+        self.page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Run a command of JupyterLab."""
+        self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments])
+
+    def run_all(self) -> None:
+        """Run all cells and wait until the last has its number."""
+        self.command("notebook:run-all-cells")
+        last = self.page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-InputPrompt")
+        last.get_by_text("]:").wait_for()
+        self.page.wait_for_function("e => /\\[\\d+\\]/.test(e.textContent)", arg=last.element_handle(), timeout=60_000)
+        self.page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+
+    def theme(self, name: str) -> None:
+        """Switch to "JupyterLab Light" or "JupyterLab Dark"."""
+        self.command("apputils:change-theme", theme=name)
+        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+
+
+@pytest.fixture
+def lab(page: Page, server: tuple[str, Path]) -> Lab:
+    """JupyterLab in a fresh page."""
+    page.set_default_timeout(20_000)
+    return Lab(page, *server)
