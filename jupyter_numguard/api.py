@@ -86,7 +86,7 @@ def check(obj: object, name: str = "value") -> tuple[Finding, ...]:
 
 
 def last_report() -> Report | None:
-    """The last report: of the notebook if the extension is loaded, else of the last `trace()` block; None if there is none."""
+    """The last report: of the notebook if the extension is loaded, else of the last `trace()` block; None without one."""
     return _session.report() if _session is not None and _session.reports else _last
 
 

@@ -269,10 +269,9 @@ class Hook:
 
 def _interrupted(code: CodeType) -> CodeType:
     """A statement at the same place that raises KeyboardInterrupt instead: the user pressed it in a stage of ours."""
-    tree = ast.parse("raise KeyboardInterrupt")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt | ast.expr):
-            node.lineno = node.end_lineno = code.co_firstlineno
+    # A module's co_firstlineno is 1 whatever the statement's line; so are the column-less first positions of a coroutine.
+    lines = [p[0] for p in code.co_positions() if p[0] and p[2] is not None]
+    tree = ast.increment_lineno(ast.parse("raise KeyboardInterrupt"), min(lines, default=1) - 1)
     return compile(tree, code.co_filename, "exec")
 
 

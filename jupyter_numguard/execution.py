@@ -1,7 +1,7 @@
 """One cell while it runs: which statements ran, what each left behind, and the recorder that listens.
 
-The flags of the tensors that a statement touched are computed on their devices after it and read at the end of the cell,
-all at once.
+The flags of the tensors that a statement touched are computed on their devices after it; all are read at once, at the
+end of the cell.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from .source import Source
 
 # Calls whose effect reaches tensors that the statement does not name: gradients, parameters, buffers.
 _FAR_REACHING = frozenset(
-    "backward grad gradient step minimize apply_gradients fit train_on_batch load_state_dict zero_grad apply update".split()
+    "backward grad gradient step minimize apply_gradients fit train_on_batch load_state_dict zero_grad apply "
+    "update".split()
 )
 
 
@@ -44,7 +45,7 @@ class _Glance:
     line: int
     reads: frozenset[str]
     binds: frozenset[str]
-    written: Written = Written()
+    written: Written
     place: Place | None = None
     leaves: list[tuple[str, str, Key, Framework]] = field(default_factory=list)
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
@@ -124,7 +125,7 @@ class Execution:
         reads = statement.reads if statement is not None else frozenset(code.co_names)
         binds = statement.binds if statement is not None else frozenset()
         index = len(self._done) + len(self._open)
-        self._open.append(_Glance(index, statement, line, reads, binds))
+        self._open.append(_Glance(index, statement, line, reads, binds, Written()))
         if self.recorder is not None:
             self.recorder.log.statement = index
             self.recorder.refresh()

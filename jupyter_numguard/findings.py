@@ -85,8 +85,10 @@ def explain(
         lineage=steps_of(n.path, n.counts, version, answer, lineage, code),
         more=n.more,
     )
+    statements, later = statements_of(answer, lineage, code)
     path = LineagePath(
-        variable=n.path, origin=finding.origin, steps=finding.lineage, statements=statements_of(answer, lineage, code),
+        variable=n.path, origin=finding.origin, steps=finding.lineage, statements=statements,
+        later=later,
         framework=n.tensor.framework,
     )  # fmt: skip
     return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order)

@@ -143,7 +143,7 @@ def _plan(cls: type) -> _Plan:
     dictionaries, slots = [], []
     for base in _mro_of(cls):
         own = _dict_of(base)
-        if type(own.get("__dict__")) is GetSetDescriptorType:
+        if type(own.get("__dict__")) in (GetSetDescriptorType, MemberDescriptorType):  # not a property of the user's
             dictionaries.append(own["__dict__"])
         if "__slots__" in own:  # a member descriptor of a C type may compute something
             slots += [(name, slot) for name, slot in own.items() if type(slot) is MemberDescriptorType]
@@ -179,7 +179,7 @@ def _of_deque(value: Any) -> Children:
 
 
 def _of_set(value: Any) -> Children:
-    return _numbered(list((set if isinstance(value, set) else frozenset).__iter__(value)), "list({{}})[{}]")
+    return _numbered(list((set if issubclass(type(value), set) else frozenset).__iter__(value)), "list({{}})[{}]")
 
 
 def _of_tuple(value: Any) -> Children:

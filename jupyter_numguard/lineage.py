@@ -1,8 +1,9 @@
 """Where a non-finite variable came from: versions of variables by top-level statement, joined with recorded operations.
 
 Two sources meet here. The *statements* say which variable became non-finite after which statement, and what that
-statement read, bound and wrote down itself. The *operations* of a traced cell (`OpLog`) say exactly which one made it. A value with an operation event is resolved through it; one without (a Python float, a pandas column, a cell
-that was only watched) through its statement.
+statement read, bound and wrote down itself. The *operations* of a traced cell (`OpLog`) say exactly which one made it.
+A value with an operation event is resolved through it; one without (a Python float, a pandas column, a cell that was only
+watched) through its statement.
 
 Pure: works on plain data, knows no framework, no notebook and no tensor.
 """
@@ -307,12 +308,16 @@ class Lineage:
         )  # fmt: skip
 
     def _called_from(self, e: OpEvent) -> tuple[Frame, ...]:
+        """User frames from the running cell (or script) inward; none if the operation stands at its top level itself."""
+        assert e.site is not None
+        if e.backward_site is None and self._place_of(e.site).function is None:
+            return ()
         frames: list[Frame] = []
         for code, lasti, line in e.called_from:
             place = self._place_of(Site(code, lasti, line, "", code.co_filename, code.co_name))
             frames.append(Frame(place.execution, place.file, place.line, place.code, place.function))
-            if place.execution is not None and place.function is None:
-                break  # the running cell's own statement: what is outside is IPython's or the test's
+            if place.function is None:
+                break  # the top level: what is outside is IPython's
         return tuple(reversed(frames))
 
     # --- through statements -------------------------------------------------------------------------------------------

@@ -114,9 +114,11 @@ def _evaluate_tensorflow(function: Callable[..., Any], values: Sequence[Any], gr
     with tf.GradientTape() as tape:
         tape.watch(wanted)
         result = function(*leaves)
-        weights = tf.reshape(tf.cast(tf.linspace(0.5, 1.5, tf.size(result)), result.dtype), tf.shape(result))
-        total = tf.reduce_sum(result * weights)
-    answers = iter(tape.gradient(total, wanted) if gradient and wanted else [None] * len(wanted))
+        total = None
+        if is_float_tensor(result, "tensorflow"):
+            weights = tf.reshape(tf.cast(tf.linspace(0.5, 1.5, tf.size(result)), result.dtype), tf.shape(result))
+            total = tf.reduce_sum(result * weights)
+    answers = iter(tape.gradient(total, wanted) if gradient and total is not None else [None] * len(wanted))
     gradients = [next(answers) if is_float_tensor(v, "tensorflow") else None for v in leaves]
     dense = (None if g is None else array(tf.convert_to_tensor(g), "tensorflow") for g in gradients)
     return Outcome(array(result, "tensorflow"), tuple(dense))

@@ -72,6 +72,7 @@ class OpEvent:
         names: Copies of the user's tensors named in the failing statement, by name (`record.py` takes them).
         is_signal: It came without a tensor (numpy's error state): resolved by statement, not by memory.
         is_absorbed: A signal whose value is known to have gone nowhere.
+        confined_to: A signal whose value is known to be in these notebook variables only; None if it may be anywhere.
     """
 
     order: int
@@ -94,6 +95,7 @@ class OpEvent:
     names: dict[str, Any] = field(default_factory=dict)
     is_signal: bool = False
     is_absorbed: bool = False
+    confined_to: tuple[str, ...] | None = None
 
 
 OnCreation = Callable[[OpEvent, FrameType | None, Sequence[Any], Sequence[Any]], None]
@@ -135,6 +137,15 @@ class OpLog:
         if site is None:
             self._codes.append(code)
             site = self.sites[key] = Site(code, lasti, line, op, code.co_filename, code.co_name)
+        site.count += 1
+        return site
+
+    def site_of_line(self, file: str, line: int, function: str, op: str) -> Site:
+        """The site of `op` on a line whose code object is not known (graph functions), counted once more."""
+        key = (hash((file, function)), -line, op)
+        site = self.sites.get(key)
+        if site is None:
+            site = self.sites[key] = Site(None, -1, line, op, file, function)
         site.count += 1
         return site
 
@@ -277,7 +288,8 @@ class OpLog:
 
     def signals(self) -> list[OpEvent]:
         """Creations that a framework without tensor identity signalled (numpy) and that were not absorbed since."""
-        return [e for e in self.events if e.is_signal and e.kind == "created" and not e.is_absorbed]
+        found = [e for e in self.events if e.is_signal and e.kind == "created" and not e.is_absorbed]
+        return sorted(found, key=lambda e: e.order)  # an absorbed one's place in the list is used again
 
     # --- blind spots --------------------------------------------------------------------------------------------------
     def add_not_traced(self, what: str, reason: str) -> None:

@@ -36,6 +36,8 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
     for child in ast.walk(node):
         if not isinstance(child, _NODES):
             return f"it holds {type(child).__name__}, which is not run"
+        if isinstance(child, ast.Is | ast.IsNot):
+            return "identity is not compared on copies"
         if isinstance(child, ast.Name) and child.id not in names and child.id not in aliases:
             return f"no copy of `{child.id}` was taken"
         if isinstance(child, ast.Call) and not _is_pure(child.func, aliases):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from types import CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 
 from .model import INF_WORDS, NAN_WORDS, Span, Written
 
@@ -72,3 +72,16 @@ def function_writes(functions: Iterable[FunctionType]) -> Written:
             )
     nowhere = Span(0, 0, 0, 0)
     return Written(nowhere if nan else None, nowhere if inf else None)
+
+
+def library_names(namespace: Mapping[str, object]) -> dict[str, tuple[str, object]]:
+    """The user's names for modules and library functions: name -> (full dotted name, object)."""
+    out: dict[str, tuple[str, object]] = {}
+    for name, value in namespace.items():
+        if isinstance(value, ModuleType):
+            out[name] = (value.__name__, value)
+        elif isinstance(value, (FunctionType, BuiltinFunctionType, type)):
+            module = getattr(value, "__module__", None)
+            if isinstance(module, str) and module not in ("__main__", "builtins"):
+                out[name] = (f"{module}.{value.__name__}", value)
+    return out

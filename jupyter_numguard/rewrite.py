@@ -145,9 +145,16 @@ def _read_form(before: Callable[..., Any], after: Callable[..., Any], guarded: C
     optional = frozenset(p for p in parameters if signature.parameters[p].default is not inspect.Parameter.empty)
     pattern = term_of(_returned(before), {module: _MODULES[framework]})
     return Form(
-        framework, tuple(parameters), optional, before, after, guarded,
-        _with_metavariables(pattern, parameters, optional), _returned(after), next(iter(inspect.signature(after).parameters)),
-    )  # fmt: skip
+        framework=framework,
+        parameters=tuple(parameters),
+        optional=optional,
+        before=before,
+        after=after,
+        guarded=guarded,
+        pattern=_with_metavariables(pattern, parameters, optional),
+        result=_returned(after),
+        module=next(iter(inspect.signature(after).parameters)),
+    )
 
 
 def _returned(function: Callable[..., Any]) -> ast.expr:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from . import check, snapshot
-from .backends import loaded_backends
+from .backends import loaded_backends, unusable_frameworks
 from .check import NonFinite
 from .codemap import CodeMap
+from .diagnose import diagnose
 from .errors import UsageError
 from .execution import Execution
 from .findings import Explained, explain, group_by_memory, in_order
 from .frames import is_user_file
 from .lineage import Lineage
 from .model import (
-    Checked,
+    Diagnosis,
     ExecutionRef,
     Finding,
+    LineagePath,
     NonFiniteState,
     Origin,
     Report,
@@ -33,6 +36,11 @@ from .model import (
 from .model import Execution as ExecutionFacts
 from .oplog import Key, OpLog
 from .publish import show_report
+from .reach import library_names
+from .record import MAX_SAMPLE_BYTES
+from .rewrite import load_rewrites
+from .rule import load_rules
+from .verify import verifier
 
 # What IPython itself keeps in the namespace; `Out` and `_` hold results, which are checked as "Out[n]".
 _IPYTHON = re.compile(r"^(_+|_i+|_ih|_oh|_dh|_\d+|_i\d+|_exit_code|_sh|In|Out|get_ipython|exit|quit|open|__\w+__)$")
@@ -184,7 +192,7 @@ class Session:
         for n, function in locals_:
             explained.append(explain(n, (), self._lineage, self._code, function=function))
         self._known = known
-        findings = tuple(self._diagnosed(e) for e in in_order(explained, bound))
+        findings = self._diagnosed(in_order(explained, bound), roots)
         now = time.perf_counter()
         alarms = any(f.intended is None for f in findings)
         return Report(
@@ -218,8 +226,40 @@ class Session:
         for known in self._known.values():
             log.mark([known.key], log.carry(known.origin, known.state, known.intended))
 
-    def _diagnosed(self, e: Explained) -> Finding:
-        return e.finding
+    def _diagnosed(self, explained: Sequence[Explained], roots: Mapping[str, object]) -> tuple[Finding, ...]:
+        """Each finding with its diagnoses; findings of one origin share them."""
+        libraries = library_names(roots)
+        aliases = tuple((name, dotted) for name, (dotted, _) in libraries.items())
+        modules = {name: value for name, (_, value) in libraries.items()}
+        known: dict[Origin, tuple[Diagnosis, ...]] = {}
+        out = []
+        for e in explained:
+            origin = e.finding.origin
+            if origin is None:
+                out.append(e.finding)
+                continue
+            if origin not in known:
+                path = dataclasses.replace(e.path, aliases=aliases)
+                samples = e.samples or self._samples(path, roots)
+                run = verifier(samples, modules, gradient=True) if samples else None
+                known[origin] = diagnose(path, load_rules(), load_rewrites(), run)
+            out.append(dataclasses.replace(e.finding, diagnoses=known[origin]))
+        return tuple(out)
+
+    @staticmethod
+    def _samples(path: LineagePath, roots: Mapping[str, object]) -> dict[str, object]:
+        """Copies of what the watched statements read, as it is now; whoever runs them sees whether it moved on."""
+        out: dict[str, object] = {}
+        names = {name for s in path.statements for name in re.findall(r"[^\W\d]\w*", s.source)}
+        for name in sorted(names & roots.keys()):
+            value = roots[name]
+            owner = next((b for b in loaded_backends() if b.owns(value)), None)
+            copy = owner.copy_sample(value, MAX_SAMPLE_BYTES) if owner is not None else None
+            if copy is not None:
+                out[name] = copy
+            elif isinstance(value, (bool, int, str)):
+                out[name] = value
+        return out
 
     # --- the line magic ---------------------------------------------------------------------------------------------
     def start_watching(self) -> None:
@@ -235,13 +275,16 @@ class Session:
 
     def status(self) -> str:
         """Text of `%numguard status`: watching or not, frameworks seen, cells checked, findings now, muted variables."""
-        frameworks = ", ".join(dict.fromkeys(b.framework_name for b in loaded_backends())) or "none"
+        frameworks = ", ".join(dict.fromkeys(b.framework_name for b in loaded_backends()))
         now = [p for p, k in self._known.items() if k.intended is None]
+        shown = ", ".join(now[:20]) + (f" and {len(now) - 20} more" if len(now) > 20 else "")
+        with_alarm = sum(verdict == "nonfinite" for _, verdict in self.history)
         lines = [
             f"numguard is {'watching' if self.watching else 'off (%numguard on)'}; frameworks: {frameworks}",
-            f"{len(self.history)} cells checked, {sum(v == 'nonfinite' for _, v in self.history)} with a non-finite variable",
-            f"non-finite now: {', '.join(now[:20]) + (f' and {len(now) - 20} more' if len(now) > 20 else '') if now else 'none'}",
+            f"{len(self.history)} cells checked, {with_alarm} of them with a non-finite variable",
+            f"non-finite now: {shown or 'nothing'}",
         ]
+        lines += [f"not checked: {name} ({why})" for name, why in unusable_frameworks().items()]
         if self._muted:
             lines.append(f"muted: {', '.join(sorted(self._muted))}")
         return "\n".join(lines)

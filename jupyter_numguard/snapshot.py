@@ -87,6 +87,11 @@ def walk(roots: Mapping[str, object], backends: Sequence[Backend], *, hidden: Co
     )
 
 
+# A place on the way: (the place it was reached from, suffix, object there). Paths are made from it only where they are
+# needed: at every step they would cost the square of the depth.
+_Place = tuple[Any, str, object]
+
+
 class _Walk:
     """One walk; see `walk`. Everything visited is held, so that an `id` stays the object's own."""
 
@@ -94,63 +99,62 @@ class _Walk:
         self.backends = backends
         self.leaves: list[Leaf] = []
         self.skipped: list[Skipped] = []
-        self.again: dict[str, list[str]] = {}
-        self._inside = Inside()
+        self._again: dict[int, list[_Place]] = {}
+        self._seen: dict[int, _Place] = {}
         self._owners: dict[int, Backend | None] = {}
-        self._seen: dict[int, tuple[str, object]] = {}
-        self._near: deque[tuple[str, str, object]] = deque()
-        self._far: deque[tuple[str, str, object]] = deque()
+        self._inside = Inside()
+        self._near: deque[_Place] = deque()
+        self._far: deque[_Place] = deque()
 
     def run(self, roots: Iterator[tuple[str, object]]) -> Snapshot:
-        self._near.extend((name, name, value) for name, value in roots if not is_atom(value))
+        self._near.extend((None, name, value) for name, value in roots if not is_atom(value))
         while self._near or self._far:
-            path, root, value = (self._near or self._far).popleft()
-            self._visit(path, root, value)
-        return Snapshot(tuple(self.leaves), tuple(self.skipped), {p: tuple(o) for p, o in self.again.items()})
+            self._visit((self._near or self._far).popleft())
+        again = {_path(self._seen[i]): tuple(map(_path, others)) for i, others in self._again.items()}
+        return Snapshot(tuple(self.leaves), tuple(self.skipped), again)
 
-    def _visit(self, path: str, root: str, value: object) -> None:
+    def _visit(self, place: _Place) -> None:
+        value = place[2]
         number = type(value) is float or type(value) is complex
         if not number:  # equal numbers may be one object; that says nothing
-            known = self._seen.get(id(value))
-            if known is not None:
-                others = self.again.setdefault(known[0], [])
+            known = self._seen.setdefault(id(value), place)
+            if known is not place:
+                others = self._again.setdefault(id(value), [])
                 if len(others) < MAX_ALIASES:
-                    others.append(path)
+                    others.append(place)
                 return
-            self._seen[id(value)] = (path, value)
-        owner = self._owner(path, value)
+        owner = self._owner(place)
         if owner is not None:
-            elements = owner.framework_name == "python" and isinstance(value, (list, tuple, deque))
-            self.leaves.append(Leaf(path, root, value, owner, owner.key(value), elements))
+            elements = owner.framework_name == "python" and not number and _is_sequence(value)
+            self.leaves.append(Leaf(_path(place), _root(place), value, owner, owner.key(value), elements))
             if number or elements:
                 return
-        for suffix, child in self._children(path, value, leaf=owner is not None):
-            if is_atom(child) or self._inside.is_setting(value, suffix, child):
-                continue
-            queue = self._far if suffix.startswith(_ROUNDABOUT) else self._near
-            queue.append((_join(path, suffix), root, child))
+        for suffix, child in self._children(place, leaf=owner is not None):
+            if not is_atom(child) and not self._inside.is_setting(value, suffix, child):
+                (self._far if suffix.startswith(_ROUNDABOUT) else self._near).append((place, suffix, child))
 
-    def _owner(self, path: str, value: object) -> Backend | None:
+    def _owner(self, place: _Place) -> Backend | None:
         """The first backend that owns the value; remembered by type, but for lists: owned for their elements."""
-        cls = type(value)
-        if cls is list or cls is tuple or cls is deque:
-            return self._ask_owner(path, value)
-        if id(cls) not in self._owners:  # `_seen` holds the value and so its class
-            self._owners[id(cls)] = self._ask_owner(path, value)
-        return self._owners[id(cls)]
+        if _is_sequence(place[2]):
+            return self._ask_owner(place)
+        cls = id(type(place[2]))  # `_seen` holds the value and so its class
+        if cls not in self._owners:
+            self._owners[cls] = self._ask_owner(place)
+        return self._owners[cls]
 
-    def _ask_owner(self, path: str, value: object) -> Backend | None:
+    def _ask_owner(self, place: _Place) -> Backend | None:
         for backend in self.backends:
             try:
-                if backend.owns(value):
+                if backend.owns(place[2]):
                     return backend
             except Exception as error:  # a class that breaks even the question what it is
-                self.skipped.append(Skipped(path, f"{type(error).__name__}: {error}"))
+                self._skip(place, error)
                 return None
         return None
 
-    def _children(self, path: str, value: object, *, leaf: bool) -> list[tuple[str, object]]:
+    def _children(self, place: _Place, *, leaf: bool) -> list[tuple[str, object]]:
         """What is inside, by the first backend that knows; else by Python's own rules, unless it is a tensor."""
+        value = place[2]
         cls = type(value)
         if cls is dict or cls is list or cls is tuple:
             return list(self._inside.of(value))
@@ -160,14 +164,38 @@ class _Walk:
                 if found is not None:
                     return list(found)
             except Exception as error:
-                self.skipped.append(Skipped(path, f"{type(error).__name__}: {error}"))
+                self._skip(place, error)
                 return []
         return [] if leaf else list(self._inside.of(value))
 
+    def _skip(self, place: _Place, error: Exception) -> None:
+        self.skipped.append(Skipped(_path(place), f"{type(error).__name__}: {error}"))
 
-def _join(path: str, suffix: str) -> str:
-    """The suffix after the path, or the path put into its place in a suffix such as "list({})[2]"."""
-    return suffix.replace("{}", path, 1) if suffix.startswith(("list({}", "vars({}")) else path + suffix
+
+def _is_sequence(value: object) -> bool:
+    cls = type(value)
+    return cls is list or cls is tuple or cls is deque
+
+
+def _root(place: _Place) -> str:
+    while place[0] is not None:
+        place = place[0]
+    return place[1]
+
+
+def _path(place: _Place | None) -> str:
+    """The suffixes after one another; one such as "list({})[2]" takes what is before it in."""
+    suffixes = []
+    while place is not None:
+        suffixes.append(place[1])
+        place = place[0]
+    parts: list[str] = []
+    for suffix in reversed(suffixes):
+        if suffix.startswith(("list({}", "vars({}")):
+            parts = [suffix.replace("{}", "".join(parts), 1)]
+        else:
+            parts.append(suffix)
+    return "".join(parts)
 
 
 def aliases_of(snapshot: Snapshot) -> dict[Key, tuple[str, ...]]:
@@ -181,16 +209,17 @@ def aliases_of(snapshot: Snapshot) -> dict[Key, tuple[str, ...]]:
         if leaf.backend.framework_name == "python" and not leaf.elements:
             continue
         paths = out.setdefault(leaf.key, {})
-        for path in (leaf.path, *_other_paths(leaf.path, snapshot.again)):
-            if len(paths) <= MAX_ALIASES:
-                paths[path] = None
+        for path in (leaf.path, *snapshot.again.get(leaf.path, ())):
+            for spelling in (path, *_other_spellings(path, snapshot.again)):
+                if len(paths) <= MAX_ALIASES:
+                    paths[spelling] = None
     return {key: tuple(paths) for key, paths in out.items()}
 
 
-def _other_paths(path: str, again: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+def _other_spellings(path: str, again: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     """The path with each of its beginnings replaced by the other names of that object."""
-    for end in (len(path), *(m.start() for m in re.finditer(r"[.\[]", path))):
-        head = path[:end]
+    for step in re.finditer(r"[.\[]", path):
+        head = path[: step.start()]
         for other in again.get(head, ()):
             if not other.startswith((f"{head}.", f"{head}[")):  # a cycle: the object leads to itself
-                yield other + path[end:]
+                yield other + path[step.start() :]

@@ -15,8 +15,8 @@ _Compound = (
 )  # fmt: skip
 _Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _OPERATORS = {
-    ast.Div: "div", ast.FloorDiv: "div", ast.Mod: "mod", ast.Pow: "pow", ast.Mult: "mul", ast.Add: "add", ast.Sub: "sub",
-    ast.MatMult: "matmul",
+    ast.Div: "div", ast.FloorDiv: "div", ast.Mod: "mod", ast.Pow: "pow", ast.Mult: "mul", ast.Add: "add",
+    ast.Sub: "sub", ast.MatMult: "matmul",
 }  # fmt: skip
 
 
@@ -207,6 +207,12 @@ class Source:
                     wanted -= binds
                 wanted |= set(self.statement(n).reads)
         return found
+
+    def readers(self, node: ast.stmt) -> list[ast.stmt]:
+        """Later simple statements of the same function (or cell) that read what `node` binds, nearest first."""
+        bound = self.statement(node).binds
+        after = [n for n in self._enclosing(node) if n.lineno > node.lineno and not isinstance(n, _Compound)]
+        return sorted((n for n in after if not bound.isdisjoint(self.statement(n).reads)), key=lambda n: n.lineno)
 
     def _enclosing(self, node: ast.stmt) -> list[ast.stmt]:
         """All statements of the innermost function around `node`, or those of the top level outside functions."""

@@ -41,7 +41,7 @@ PARAMETER_NAMES = {
     "input": "x", "a": "x", "logits": "x", "self": "x", "tensor": "x", "x": "x", "x1": "x", "arr": "x",
     "input_tensor": "x",
     "other": "y", "y": "y", "x2": "y", "exponent": "y", "b": "y",
-    "dim": "dim", "axis": "dim", "keepdim": "keepdim", "keepdims": "keepdim",
+    "dim": "dim", "axis": "dim", "keepdim": "keepdim", "keepdims": "keepdim", "target": "target",
     "condition": "condition", "cond": "condition", "mask": "mask", "value": "value",
     "min": "low", "a_min": "low", "clip_value_min": "low", "max": "high", "a_max": "high", "clip_value_max": "high",
 }  # fmt: skip
@@ -83,6 +83,9 @@ mul | torch.mul torch.multiply tensorflow.multiply tensorflow.math.multiply nump
 div | torch.div torch.divide torch.true_divide tensorflow.divide tensorflow.math.divide numpy.divide numpy.true_divide \
 .div .divide | x y
 pow | torch.pow tensorflow.pow tensorflow.math.pow numpy.power .pow | x y
+svd | torch.linalg.svd torch.svd | x
+eigh | torch.linalg.eigh | x
+cross_entropy | torch.nn.functional.cross_entropy | x target weight
 where | torch.where tensorflow.where numpy.where | condition x y
 masked_fill | torch.masked_fill .masked_fill | x mask value
 logaddexp | torch.logaddexp numpy.logaddexp | x y

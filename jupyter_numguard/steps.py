@@ -1,7 +1,9 @@
-"""The lineage of one finding as rows, and the statements that form its pattern: what a person reads from the top down."""
+"""The lineage of one finding as rows, and the statements that form its pattern."""
 
 from __future__ import annotations
 
+import ast
+import textwrap
 from collections.abc import Iterable
 
 from .codemap import CodeMap
@@ -39,7 +41,7 @@ def steps_of(
     if origin is not None and not any(_same_place(r, origin) for r in rows):
         name = (origin.result.variable if origin.result is not None else None) or variable
         rows.append(_row(_place(origin), name, "introduced" if origin.kind == "introduced" else "bound", "nonfinite"))
-    rows += _finite_inputs(origin, answer.run, lineage)
+    rows += _inputs(origin, answer, lineage, code)
     return _bounded(_unique(rows))
 
 
@@ -68,34 +70,43 @@ def _counts(summary: TensorSummary | None) -> Counts | None:
     return Counts(summary.size, summary.nan or 0, summary.posinf or 0, summary.neginf or 0)
 
 
-def _finite_inputs(origin: Origin | None, run: StatementRun | None, lineage: Lineage) -> list[Step]:
-    """What the origin's statement read: operands as measured, then the statements that bound the names."""
-    if origin is None:
+def _inputs(origin: Origin | None, answer: Answer, lineage: Lineage, code: CodeMap) -> list[Step]:
+    """What the origin's statement read: the statements that bound the names, else the operands as measured."""
+    if origin is None or origin.kind == "introduced":
         return []
-    rows = []
-    for operand in origin.operands:
-        if operand.variable is not None and not (operand.nan or operand.posinf or operand.neginf):
-            rows.append(_row(_place(origin), operand.variable, "read", "finite", _counts(operand)))
-    if run is None:
-        return rows
-    seen = {r.variable for r in rows}
-    todo, depth = [run], 0
-    while todo and depth < 3 and len(rows) < MAX_STEPS:
-        depth += 1
-        following: list[StatementRun] = []
-        for r in todo:
-            for name in sorted(r.statement.reads if r.statement is not None else ()):
-                bound = lineage.last_bound.get(name)
-                if bound is None or bound.order >= r.order or name in seen or bound.statement is None:
-                    continue
-                if not any(s.root == name for s in bound.seen):
-                    continue  # no tensor: a module, a function, a number of steps
-                seen.add(name)
-                bad = any(s.nonfinite for s in bound.seen if s.root == name)
-                rows.append(_row(bound.place, name, "bound", "nonfinite" if bad else "finite"))
-                following.append(bound)
-        todo = following
+    measured = {o.variable: o for o in origin.operands if o.variable is not None}
+    rows: list[Step] = []
+    told: set[str] = set()
+    for s in statements_of(answer, lineage, code)[0][1:]:
+        name = _bound_by(s.source)
+        if name is None or name in told:
+            continue
+        run = lineage.last_bound.get(name) if s.function is None else None
+        looked = [seen for seen in run.seen if seen.root == name] if run is not None else []
+        operand = measured.get(name)
+        if operand is None and not looked and s.function is None:
+            continue  # no tensor: a module, a function, a number of steps
+        told.add(name)
+        if operand is not None:
+            state: StepState = "nonfinite" if operand.nan or operand.posinf or operand.neginf else "finite"
+        else:
+            state = "unknown" if not looked else "nonfinite" if any(seen.nonfinite for seen in looked) else "finite"
+        place = Place(s.execution, origin.file if s.execution is None else None, s.line, s.source.strip(), s.function)
+        rows.append(_row(place, name, "bound", state, _counts(operand)))
+    for name, operand in measured.items():
+        if name not in told and not (operand.nan or operand.posinf or operand.neginf):
+            rows.append(_row(_place(origin), name, "read", "finite", _counts(operand)))
     return rows
+
+
+def _bound_by(source: str) -> str | None:
+    """The name that an assignment binds."""
+    try:
+        (node,) = ast.parse(textwrap.dedent(source)).body
+    except (SyntaxError, ValueError):
+        return None
+    target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+    return ast.unparse(target) if isinstance(target, ast.Name) else None
 
 
 def _row(place: Place, variable: str, event: StepEvent, state: StepState, counts: Counts | None = None) -> Step:
@@ -111,11 +122,11 @@ def _same_place(row: Step, origin: Origin) -> bool:
 
 
 def _unique(rows: Iterable[Step]) -> list[Step]:
-    """One row per (place, variable), and of a non-finite one per place: a statement is told once."""
+    """One row per variable and place, and one non-finite row per place: a statement is told once."""
     out: dict[object, Step] = {}
     for r in rows:
         where = (r.execution, r.file, r.line)
-        out.setdefault((*where, r.variable) if r.state != "nonfinite" else where, r)
+        out.setdefault(where if r.state == "nonfinite" else (*where, r.variable), r)
     return list(out.values())
 
 
@@ -124,28 +135,27 @@ def _bounded(rows: list[Step]) -> tuple[Step, ...]:
     return tuple(rows if len(rows) <= MAX_STEPS else rows[:half] + rows[-half:])
 
 
-def statements_of(answer: Answer, lineage: Lineage, code: CodeMap) -> tuple[SourceStatement, ...]:
-    """The failing statement, then the earlier ones whose targets it reads, transitively, newest first.
+def statements_of(
+    answer: Answer, lineage: Lineage, code: CodeMap
+) -> tuple[tuple[SourceStatement, ...], tuple[SourceStatement, ...]]:
+    """The failing statement and the earlier ones whose targets it reads, newest first; its later readers, oldest first.
 
     Inside a function only that function's own statements; at the top level also those of earlier cells.
     """
     origin, run, event = answer.origin, answer.run, answer.event
     if origin is None:
-        return ()
+        return (), ()
     if event is not None and event.site is not None:
         source = code.source_of(event.site.code, event.site.file)
     else:
         source = code.source_of_execution(origin.execution)
-    if source is None:
-        return ()
-    node = source.node_at(origin.line)
-    if node is None:
-        return ()
-    out = [_statement(source, origin, node.lineno, node.end_lineno or node.lineno)]
-    wanted = set(source.statement(node).reads)
-    for earlier in source.binders(node, MAX_STATEMENTS):
-        out.append(_statement(source, origin, earlier.lineno, earlier.end_lineno or earlier.lineno))
-        wanted |= source.statement(earlier).reads
+    node = source.node_at(origin.line) if source is not None else None
+    if source is None or node is None:
+        return (), ()
+    earlier = source.binders(node, MAX_STATEMENTS)
+    out = [_statement(source, origin, n) for n in (node, *earlier)]
+    later = tuple(_statement(source, origin, n) for n in source.readers(node)[:MAX_STATEMENTS])
+    wanted = {name for n in (node, *earlier) for name in source.statement(n).reads}
     todo = sorted(wanted) if origin.function is None else []
     seen: set[int] = set()
     while todo and len(out) < MAX_STATEMENTS:
@@ -158,9 +168,10 @@ def statements_of(answer: Answer, lineage: Lineage, code: CodeMap) -> tuple[Sour
         s = bound.statement
         out.append(SourceStatement(bound.execution, s.line, s.end_line, s.text))
         todo += sorted(s.reads)
-    return tuple(out)
+    return tuple(out), later
 
 
-def _statement(source: Source, origin: Origin, first: int, last: int) -> SourceStatement:
+def _statement(source: Source, origin: Origin, node: ast.stmt) -> SourceStatement:
+    first, last = node.lineno, node.end_lineno or node.lineno
     text = "\n".join(source.lines[first - 1 + source.offset : last + source.offset])
     return SourceStatement(origin.execution, first + source.offset, last + source.offset, text, origin.function)

@@ -6,6 +6,7 @@ A term is an operation with named arguments, a constant, or an opaque expression
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -75,9 +76,15 @@ class Parsed:
     shift: int
 
 
+# An unknown escape in a string makes the parser itself warn; such a statement is declined, so that nothing is shown.
+_ODD_ESCAPE = re.compile(r"""\\(?![\n\\'"abfnrtv0-7xNuU])""")
+
+
 @lru_cache(maxsize=256)
 def parse(source: str) -> Parsed | None:
     """The statements on these lines; None where they are not Python (a magic). A header gets a body."""
+    if _ODD_ESCAPE.search(source):
+        return None
     indented = source[:1] in (" ", "\t")
     head = "if True:\n" if indented else ""
     first = source.splitlines()[0] if source else ""

@@ -138,7 +138,7 @@ class _Run:
         return [texts[name] for name in part.form.parameters if name in texts]
 
     def _value(self, text: str) -> Any:
-        node = ast.parse(text.strip(), mode="eval").body
+        node = _expression(text)
         reason = why_not_run(node, self.aliases, self.names)
         if reason is not None:
             raise _NotRun(reason)
@@ -150,7 +150,7 @@ class _Run:
 
     def _same_as_user(self, part: Part, before: Outcome, framework: Framework) -> None:
         """The user's own text on the copies gives what the pattern gives on the matched operands."""
-        node = ast.parse(part.before.strip(), mode="eval").body
+        node = _expression(part.before)
         if why_not_run(node, self.aliases, self.names) is not None:
             return  # an intermediate variable has no copy; the operands still prove the rewrite
         theirs = evaluate(lambda: self._evaluate(node, self.names), (), framework, gradient=False)
@@ -178,6 +178,11 @@ class _Run:
         if not outcome.is_finite():
             raise _Refuted("the whole statement is not finite after the rewrite")
         return True
+
+
+def _expression(text: str) -> ast.expr:
+    """The syntax of an expression that was cut out of a statement: it may run over lines."""
+    return ast.parse(f"({text}\n)", mode="eval").body
 
 
 def _module(framework: Framework) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .model import TensorSummary
 
 # Largest finite value per dtype: IEEE 754-2019 table 3.5 (binary16, 32, 64); bfloat16 has float32's exponent.
-LARGEST = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028e38, "float64": 1.7977e308}
+LARGEST = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028e38, "float64": 1.7976e308}
 
 # "float" is Python's own: IEEE binary64.
 _SHORT_NAMES = {"half": "float16", "float": "float64", "double": "float64"}

@@ -20,7 +20,7 @@ MINIMUM = (3, 11)
 # The frameworks are named here and not in an extra: the extras leave the build (CPU, CUDA) to the user. This torch is
 # the one that the tests were run with; an unpinned one may bring several gigabytes of CUDA.
 FRAMEWORKS = ("torch==2.13.0", "tensorflow-cpu==2.21.*")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def apt_install(*packages: str) -> None:

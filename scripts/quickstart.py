@@ -38,10 +38,11 @@ class Progress:
         self.number = {index: n for n, index in enumerate(code, 1)}
 
     def start(self, cell: NotebookNode, cell_index: int) -> None:
-        """One line as the cell starts: its number and its first line of code."""
+        """One line as the cell starts: its number and its first code, below the magic if there is one."""
         if cell_index in self.number:
-            first = next(line for line in cell.source.splitlines() if line.strip())
-            print(f"[{self.number[cell_index]:2}/{len(self.number)}] {first}", flush=True)
+            lines = cell.source.splitlines()
+            head = "  ".join(lines[:2]) if lines[0].startswith("%%") else lines[0]
+            print(f"[{self.number[cell_index]:2}/{len(self.number)}] {head}", flush=True)
 
     def end(self, cell: NotebookNode, cell_index: int, **_: Any) -> None:
         """The reports that the cell showed, indented."""

@@ -54,7 +54,9 @@ def run(notebooks: Sequence[dict[str, Any]], timeout: float = 280) -> list[list[
             cwd=folder,
         )  # fmt: skip
         if not dst.exists():
-            raise RuntimeError(f"the notebook process died ({done.returncode}):\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+            raise RuntimeError(
+                f"the notebook process died ({done.returncode}):\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+            )
         return [[Cell(**c) for c in nb] for nb in json.loads(dst.read_text())]
 
 

@@ -25,7 +25,9 @@ EXECUTION = ExecutionRef(3)
 def forms() -> list[Any]:
     """(rewrite, form) of the whole catalogue."""
     return [
-        pytest.param(r, f, id=f"{r.name}-{f.before.__name__.removeprefix('before_')}") for r in REWRITES for f in r.forms
+        pytest.param(r, f, id=f"{r.name}-{f.before.__name__.removeprefix('before_')}")
+        for r in REWRITES
+        for f in r.forms
     ]
 
 
@@ -35,7 +37,9 @@ def run(form: Form, function: Any, operands: Any) -> Outcome:
         pytest.skip(f"{form.framework} is not installed")
     module = importlib.import_module(form.framework)
     given = operands if isinstance(operands, tuple) else (operands,)
-    make = {"torch": lambda v: module.tensor(v), "tensorflow": lambda v: module.constant(v)}.get(form.framework, np.array)
+    make = {"torch": lambda v: module.tensor(v), "tensorflow": lambda v: module.constant(v)}.get(
+        form.framework, np.array
+    )
     values = [make(v) if isinstance(v, list) else v for v in given]
     return evaluate(lambda *v: function(module, *v), values, form.framework, gradient=form.framework != "numpy")
 
@@ -113,7 +117,10 @@ def after(code: str, op: str, *sources: str, **kw: Any) -> str | None:
         ("y = z.softmax(-1).log()", "y = F.log_softmax(z, -1)"),
         ("y = torch.log(input=F.softmax(z + b, dim=-1))[0]", "y = F.log_softmax(z + b, -1)[0]"),
         ("    y = -torch.log(nn.Softmax(dim=-1)(z * 2)).mean()", "    y = -F.log_softmax(z * 2, -1).mean()"),
-        ("y = (\n    p\n    + torch.log( torch.softmax(f(z),  2) )\n)", "y = (\n    p\n    + F.log_softmax(f(z), 2)\n)"),
+        (
+            "y = (\n    p\n    + torch.log( torch.softmax(f(z),  2) )\n)",
+            "y = (\n    p\n    + F.log_softmax(f(z), 2)\n)",
+        ),
         ("größe = torch.log(torch.softmax(größe, -1)) * 2", "größe = F.log_softmax(größe, -1) * 2"),
     ],
 )
@@ -224,7 +231,22 @@ def test_failing_operation_is_found_by_its_span() -> None:
 
     source = "y = torch.log(a) + torch.log(b)"
     origin = Origin(
-        "op", "exact", EXECUTION, None, 1, source, Span(1, 19, 1, 31), None, (), "log", "log", "forward", None, 1, (), None
+        "op",
+        "exact",
+        EXECUTION,
+        None,
+        1,
+        source,
+        Span(1, 19, 1, 31),
+        None,
+        (),
+        "log",
+        "log",
+        "forward",
+        None,
+        1,
+        (),
+        None,
     )
     reader = Reader(LineagePath("y", origin, statements=(SourceStatement(EXECUTION, 1, 1, source),)))
 

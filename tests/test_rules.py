@@ -122,14 +122,18 @@ class Probe:
 
     def _operands(self, term: Term, namespace: dict[str, Any]) -> tuple[list[Any], tuple[TensorSummary, ...]]:
         values = [self._value(t.node, namespace) for _, t in term.arguments if t.op != CONSTANT]
-        named = [(v, t.node) for v, (_, t) in zip(values, [a for a in term.arguments if a[1].op != CONSTANT], strict=True)]
+        named = [
+            (v, t.node) for v, (_, t) in zip(values, [a for a in term.arguments if a[1].op != CONSTANT], strict=True)
+        ]
         made = [summarize(v, n.id if isinstance(n, ast.Name) else None) for v, n in named]
         return values, tuple(m for m in made if m is not None)
 
     def _forward(self, term: Term, namespace: dict[str, Any]) -> Origin | None:
         _, operands = self._operands(term, namespace)
         result = summarize(self._value(term.node, namespace))
-        if term.op == "where" or not nonfinite(result) or any(nonfinite(o) for o in operands):
+        if term.op == "where" or not nonfinite(result) or any(o.nan for o in operands):
+            return None
+        if any(nonfinite(o) for o in operands) and (self.origin is not None or not result or not result.nan):
             return None
         return self._origin(term, "forward", operands, result)
 
@@ -144,6 +148,7 @@ class Probe:
 
             leaf = value.detach().clone().requires_grad_()
             result = self._value(term.node, {**namespace, x.node.id: leaf})
+            result = result[0] if isinstance(result, tuple) else result
             gradient = torch.autograd.grad(result.sum(), leaf, allow_unused=True)[0] if result.requires_grad else None
         elif self.framework == "tensorflow" and is_tensor(value, "tensorflow"):
             import tensorflow as tf
@@ -252,14 +257,42 @@ ODD = [None, 0, 1.5]
 
 def odd_origins() -> list[Origin]:
     """Origins no rule is written for: unknown or known operations with 0 to 3 operands of which little is known."""
-    ops = ["frobnicate", "log", "div", "exp", "sqrt", "pow", "softmax", "mean", "mul", "cast", "cross_entropy", "update"]
+    ops = [
+        "frobnicate",
+        "log",
+        "div",
+        "exp",
+        "sqrt",
+        "pow",
+        "softmax",
+        "mean",
+        "mul",
+        "cast",
+        "cross_entropy",
+        "update",
+    ]
     out = []
     for op, n, known, phase in product(ops, range(4), ODD, ("forward", "backward", "update", "data")):
         x = TensorSummary("x", "complex64", (2,), "cpu", size=2, max=known, zeros=None)
         for kind in ("op", "external", "unknown"):
             out.append(
                 Origin(
-                    kind, "likely", None, "f.py", 1, "x = (", None, None, (), op, op, phase, None, 0, (x,) * n, None  # type: ignore[arg-type]
+                    kind,
+                    "likely",
+                    None,
+                    "f.py",
+                    1,
+                    "x = (",
+                    None,
+                    None,
+                    (),
+                    op,
+                    op,
+                    phase,
+                    None,
+                    0,
+                    (x,) * n,
+                    None,  # type: ignore[arg-type]
                 )
             )
     return out

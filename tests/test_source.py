@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 
-from jupyter_numguard.codemap import CodeMap, Cell, first_line
+from jupyter_numguard.codemap import Cell, CodeMap, first_line
 from jupyter_numguard.model import ExecutionRef, Span
 from jupyter_numguard.oplog import Site
 from jupyter_numguard.reach import function_writes, reach
@@ -92,7 +92,8 @@ def test_the_statements_that_bind_what_a_line_reads() -> None:
     s = only("z = 0\ndef f(x):\n    z = x @ w\n    z = z / 2\n    p = soft(z)\n    q = 1\n    return log(p)\n")
 
     assert ["p = soft(z)", "z = z / 2", "z = x @ w"] == [
-        s.statement(n).code for n in s.binders(s.node_at(7))  # type: ignore[arg-type]
+        s.statement(n).code
+        for n in s.binders(s.node_at(7))  # type: ignore[arg-type]
     ]
 
 
@@ -112,7 +113,9 @@ def test_an_instruction_leads_to_its_expression() -> None:
         place.code,
         place.function,
     )
-    assert Span(2, 11, 2, 22) == place.span or place.span is not None and text.split("\n")[1][place.span.column] == "π"
+    assert Span(2, 11, 2, 22) == place.span or (
+        place.span is not None and text.split("\n")[1][place.span.column] == "π"
+    )
 
 
 def test_two_cells_with_the_same_text_are_told_apart_by_their_code() -> None:

@@ -53,7 +53,7 @@ class PythonBackend(Backend):
     def info(self, tensor: Any) -> TensorInfo:
         """dtype "float" or "complex"; shape () for a number, (length,) for a sequence."""
         if type(tensor) not in _SEQUENCES:
-            return TensorInfo("python", "complex" if isinstance(tensor, complex) else "float", (), "cpu")
+            return TensorInfo("python", "complex" if issubclass(type(tensor), complex) else "float", (), "cpu")
         dtype = "complex" if complex in set(map(type, tensor)) else "float"
         return TensorInfo("python", dtype, (len(tensor),), "cpu")
 
@@ -123,11 +123,11 @@ def _is_nonfinite(tensor: Any) -> bool:
 
 def _kind(x: Any) -> str | None:
     """ "nan", "posinf", "neginf", or None if finite; of a complex number NaN before +Inf before -Inf of either part."""
-    if isinstance(x, int):
+    if issubclass(type(x), int):
         return None
     parts: Iterable[float]
     # The slots of the base class, since a subclass may have overridden the operators.
-    parts = (complex.real.__get__(x), complex.imag.__get__(x)) if isinstance(x, complex) else (float.__pos__(x),)
+    parts = (complex.real.__get__(x), complex.imag.__get__(x)) if issubclass(type(x), complex) else (float.__pos__(x),)
     if all(map(math.isfinite, parts)):
         return None
     return "nan" if any(map(math.isnan, parts)) else "posinf" if math.inf in parts else "neginf"

@@ -26,7 +26,7 @@ w = 0.0
 for _ in range(900):
     error = w * x - 2 * x
     loss = np.mean(error ** 2)  # origin: NG701
-    w = w - 0.5 * np.mean(error * x)
+    w = w - 1.0 * np.mean(error * x)
 ```
 
 ## Use instead

@@ -49,7 +49,7 @@ from jupyter_numguard.model import Category, Evidence, LineagePath
 from ._recognise import certain
 
 CATEGORY = Category.C5
-PRECEDES = {"NG203", "NG702", "NG801"}
+PRECEDES = {"NG203", "NG801"}
 _FLOAT32_EXP_LIMIT = 88.72
 
 

@@ -133,6 +133,8 @@ class Lab:
         """Open the notebook `name`, first written with `cells` where they are given; wait until its kernel is idle."""
         if cells is not None:
             notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+            # Without a kernel named here JupyterLab asks which one to use.
+            notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
             nbformat.write(notebook, self.folder / name)
         self.page.goto(f"{self.address}/lab/tree/{name}?reset")
         self.ready()

@@ -61,7 +61,7 @@ def shoot(place: Locator | Page, name: str) -> None:
         place.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
 
 
-def report_of(name: str):  # noqa: ANN201
+def report_of(name: str):
     """A golden report."""
     return from_json(json.loads((REPORTS / f"{name}.json").read_text(encoding="utf-8")))
 

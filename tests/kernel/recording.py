@@ -27,7 +27,7 @@ class Recording(Session):
     def after_statement(self, code):
         self._note("after", self._line(code))
     def _line(self, code):
-        return next(line for _, _, line in code.co_lines() if line)
+        return min(p[0] for p in code.co_positions() if p[0] and p[2] is not None)
     def end_cell(self, result):
         self._note("end_cell", getattr(result, "success", None))
     def take(self):

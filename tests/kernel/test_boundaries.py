@@ -98,7 +98,12 @@ def test_unstored_cell_is_traced_if_asked(recorded: Kernel) -> None:
     """`%%numguard` in a cell without history traces it: the user asked for it."""
     told = calls_of(recorded, "%%numguard\na = 1", store_history=False)
 
-    assert [("start_cell", "%%numguard\na = 1", None), ("start_trace", False, False), *statements(2), ("end_cell", True)] == told
+    assert [
+        ("start_cell", "%%numguard\na = 1", None),
+        ("start_trace", False, False),
+        *statements(2),
+        ("end_cell", True),
+    ] == told
 
 
 def test_empty_cells_end_nothing(recorded: Kernel) -> None:
@@ -188,7 +193,7 @@ def test_cell_id_reaches_the_session(recorded: Kernel) -> None:
 def test_interrupt_inside_our_own_code_stops_the_cell(recorded: Kernel) -> None:
     """Interrupt pressed while numguard works between two statements: the next statement is where the cell stops."""
     recorded.run(
-        "class Slow(type(__session__)):\n    def after_statement(self, code):\n        if [*code.co_lines()][-1][2] == 1: raise KeyboardInterrupt\n"
+        "class Slow(type(__session__)):\n    def after_statement(self, code):\n        if self._line(code) == 1: raise KeyboardInterrupt\n"
         "__session__.__class__ = Slow",
         store_history=False,
     )

@@ -35,7 +35,9 @@ def test_traced_cell_looks_the_same(pair: tuple[Kernel, Kernel], notebook: str) 
         expected = plain.run(cell if is_below else written(cell, "#"))
         actual = guarded.run(written(cell, "%%numguard --quiet"))
 
-        assert (_a_line_higher(expected) if is_below else expected.seen) == (_a_line_higher(actual) if is_below else actual.seen)
+        assert (_a_line_higher(expected) if is_below else expected.seen) == (
+            _a_line_higher(actual) if is_below else actual.seen
+        )
 
 
 def _a_line_higher(seen: Seen) -> str:

@@ -41,12 +41,21 @@ _FUNCTIONS = frozenset(
     "nanmean nanmax nanmin average median cumsum cumprod outer inner vdot einsum squeeze expand_dims concatenate stack "
     "zeros_like ones_like full_like zeros ones full linspace arange diff any all isfinite isnan isinf".split()
 )
-_BUILTINS = {"float": float, "int": int, "len": len, "abs": abs, "max": max, "min": min, "bool": bool, "complex": complex}
+_BUILTINS = {
+    "float": float,
+    "int": int,
+    "len": len,
+    "abs": abs,
+    "max": max,
+    "min": min,
+    "bool": bool,
+    "complex": complex,
+}
 _CONTAINERS = (list, tuple, dict, str)
 _ARRAY_ATTRIBUTES = frozenset("T real imag shape size ndim dtype".split())
 
 
-class NotRepeatable(Exception):  # noqa: N818  not an error: an answer
+class NotRepeatable(Exception):
     """The expression cannot be evaluated once more without a possible effect."""
 
 
@@ -136,8 +145,10 @@ def _sized(value: Any) -> Any:
     return value
 
 
-def _is_pandas(value: Any) -> bool:
-    return type(value).__module__.startswith("pandas.") and type(value).__name__ in ("DataFrame", "Series", "Index")
+def is_pandas(value: Any, *names: str) -> bool:
+    """Whether a value is exactly one of the named classes of pandas (which is not imported here)."""
+    kind = type(value)
+    return kind.__module__.split(".")[0] == "pandas" and kind.__name__ in names
 
 
 def _attribute(value: Any, name: str) -> Any:
@@ -148,7 +159,7 @@ def _attribute(value: Any, name: str) -> Any:
         if name in _ARRAY_ATTRIBUTES:
             return getattr(value, name)
         raise NotRepeatable(name)
-    if _is_pandas(value):
+    if is_pandas(value, "DataFrame", "Series", "Index"):
         if name == "values" or (type(value).__name__ == "DataFrame" and name in value.columns):
             return getattr(value, name)
         raise NotRepeatable(name)
@@ -159,7 +170,7 @@ def _attribute(value: Any, name: str) -> Any:
 
 
 def _item(value: Any, index: Any) -> Any:
-    if type(value) in _CONTAINERS or type(value) is np.ndarray or _is_pandas(value):
+    if type(value) in _CONTAINERS or type(value) is np.ndarray or is_pandas(value, "DataFrame", "Series", "Index"):
         return value[index]
     raise NotRepeatable(f"{type(value).__name__} has its own indexing")
 

@@ -39,7 +39,9 @@ class Expression:
         if self.owner is None or self.statement is None or not names:
             return names
         end = (self.statement.end_lineno or 0, self.statement.end_col_offset or 0)
-        return names & _names([x for x in ast.walk(self.owner) if isinstance(x, ast.Name) and _begin(x) > end], ast.Load)
+        return names & _names(
+            [x for x in ast.walk(self.owner) if isinstance(x, ast.Name) and _begin(x) > end], ast.Load
+        )
 
 
 def is_top_level(code: CodeType) -> bool:

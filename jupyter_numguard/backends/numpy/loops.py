@@ -24,7 +24,9 @@ Position = tuple[int | None, int | None]
 _UNKNOWN: Position = (None, None)
 _MAX_FRAMES = 16
 # Calls that run a function many times from C or library code: the line's count is not in any loop of the user's.
-_REPEATERS = frozenset("map filter starmap reduce apply applymap agg aggregate transform vectorize apply_along_axis".split())
+_REPEATERS = frozenset(
+    "map filter starmap reduce apply applymap agg aggregate transform vectorize apply_along_axis".split()
+)
 # Wrappers that yield the elements of their first argument in order.
 _TRANSPARENT = frozenset("tqdm trange list tuple iter track progress_bar prange notebook_tqdm".split())
 
@@ -37,14 +39,15 @@ def occurrence(frame: FrameType | None, located: Callable[[FrameType], Expressio
         located: Finds the expression of a frame's present instruction.
     """
     levels: list[Position] = []  # innermost first
+    innermost = True
     for _ in range(_MAX_FRAMES):
         if frame is None:
             break
         if is_user_file(frame.f_code.co_filename):
             expression = located(frame)
-            node = expression.node
-            if levels_unknown(node, levels, frame):
+            if not innermost and _repeats(expression.node):
                 return 0
+            innermost = False
             levels += reversed(positions(expression, frame))
             if is_top_level(frame.f_code):
                 break
@@ -52,8 +55,8 @@ def occurrence(frame: FrameType | None, located: Callable[[FrameType], Expressio
     return fold(levels)
 
 
-def levels_unknown(node: ast.AST | None, levels: list[Position], frame: FrameType) -> bool:
-    """Whether the frame is inside a call that repeats the function further in."""
+def _repeats(node: ast.AST | None) -> bool:
+    """Whether a frame is inside a call that runs a function further in many times."""
     if not isinstance(node, ast.Call):
         return False
     calls = [node, *(a for a in node.args if isinstance(a, ast.Call))]
@@ -84,7 +87,10 @@ def positions(expression: Expression, frame: FrameType) -> list[Position]:
             out.append(_position(loop.iter, loop.target, frame))
         elif isinstance(loop, ast.While) and (inner in loop.body or inner is loop.test):
             out.append(_while_position(loop, inner, path, frame))
-        elif isinstance(loop, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) and inner not in loop.generators[:1]:
+        elif (
+            isinstance(loop, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
+            and inner not in loop.generators[:1]
+        ):
             if not (frame.f_code.co_name not in COMPREHENSIONS and isinstance(loop, ast.GeneratorExp)):
                 out += _comprehension(loop, frame)
     return out
@@ -127,7 +133,9 @@ def _find(source: ast.expr, target: ast.expr, frame: FrameType) -> Position:
             r = range(*(int(evaluate(a, frame)) for a in args))
             return r.index(int(evaluate(target, frame))), len(r)
         if name == "enumerate" and args and isinstance(target, ast.Tuple):
-            start_node = args[1] if len(args) > 1 else next((k.value for k in source.keywords if k.arg == "start"), None)
+            start_node = (
+                args[1] if len(args) > 1 else next((k.value for k in source.keywords if k.arg == "start"), None)
+            )
             start = evaluate(start_node, frame) if start_node is not None else 0
             index = int(evaluate(target.elts[0], frame)) - start
             return index, _length(args[0], target.elts[1], frame)

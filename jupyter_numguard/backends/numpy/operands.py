@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...opnames import canonical_op
-from .evaluate import METHODS, NotRepeatable, evaluate, is_pure
+from .evaluate import METHODS, NotRepeatable, evaluate, is_pandas, is_pure
 from .expression import Expression
 
 MISSING: Any = object()
@@ -62,10 +62,12 @@ def name_operation(text: str, expression: Expression, package: str | None) -> tu
     if ufunc in ("reduce", "accumulate", "reduceat") and name == ufunc and isinstance(call.func, ast.Attribute):
         base = call.func.value
         base_name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
-        return canonical_op(f"{base_name}_{'accumulate' if ufunc == 'accumulate' else 'reduce'}"), f"numpy.{base_name}.{ufunc}"
+        return canonical_op(
+            f"{base_name}_{'accumulate' if ufunc == 'accumulate' else 'reduce'}"
+        ), f"numpy.{base_name}.{ufunc}"
     canonical = canonical_op(name) if name else ""
     if canonical in _COMPOSITES and (package is not None or ufunc in ("reduce", "accumulate") or name == "sum"):
-        native = f"{package or 'numpy'}.{name}"
+        native = f"{package or 'numpy'}.{name}" if package or isinstance(call.func, ast.Attribute) else name
         return canonical, native if ufunc in ("reduce", "accumulate", name) else f"{native} / numpy.{ufunc}"
     return canonical_op(ufunc), f"numpy.{ufunc}"
 
@@ -77,7 +79,8 @@ def repeat_operation(expression: Expression, frame: FrameType) -> Operation:
         target = _value(node.target, frame)
         value = Operand(_value(node.value, frame), path_text(node.value))
         if isinstance(target, np.ndarray):  # numpy signals after it has written: the old value is gone
-            return Operation([Operand(MISSING, path_text(node.target), target), _unless_shared(value, target)], target, target)
+            old = Operand(MISSING, path_text(node.target), target)
+        return Operation([old, _unless_written(value, node.value, target, frame)], target, target)
         return Operation([Operand(target, path_text(node.target)), value])
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):  # a cast into the array's dtype
         source = expression.statement
@@ -90,7 +93,10 @@ def repeat_operation(expression: Expression, frame: FrameType) -> Operation:
     out = _out_node(node, frame)
     if out is not None:
         operation.target = operation.result = _value(out, frame)
-        operation.operands = [_unless_shared(o, operation.target) for o in operation.operands]
+        nodes = _operand_nodes(node, frame)
+        operation.operands = [
+            _unless_written(o, n, operation.target, frame) for o, n in zip(operation.operands, nodes, strict=True)
+        ]
     else:
         operation.result = _value(node, frame)
     operation.operands = [o for o in operation.operands if o.value is MISSING or is_numeric(o.value)]
@@ -98,7 +104,10 @@ def repeat_operation(expression: Expression, frame: FrameType) -> Operation:
 
 
 def _operand(node: ast.expr, frame: FrameType) -> Operand:
-    return Operand(_value(node, frame), path_text(node))
+    value = _value(node, frame)
+    if type(value) in (list, tuple) and all(isinstance(x, float | int | np.number) for x in value):
+        value = np.asarray(value)  # what numpy made of it
+    return Operand(value, path_text(node))
 
 
 def _value(node: ast.expr, frame: FrameType) -> Any:
@@ -110,7 +119,7 @@ def _value(node: ast.expr, frame: FrameType) -> Any:
 
 def as_array(value: Any) -> Any:
     """A pandas column or index as its array; anything else as it is."""
-    if type(value).__module__.startswith("pandas.") and type(value).__name__ in ("Series", "Index"):
+    if is_pandas(value, "Series", "Index"):
         return value.to_numpy()
     return value
 
@@ -120,11 +129,13 @@ def is_numeric(value: Any) -> bool:
     return isinstance(value, np.ndarray | np.number | float | int | complex)
 
 
-def _unless_shared(operand: Operand, target: Any) -> Operand:
-    """The operand without its value if the operation wrote over it."""
-    shared = isinstance(operand.value, np.ndarray) and isinstance(target, np.ndarray)
-    if shared and np.may_share_memory(operand.value, target):
-        return Operand(MISSING, operand.name, operand.value)
+def _unless_written(operand: Operand, node: ast.expr, target: Any, frame: FrameType) -> Operand:
+    """The operand without its value if it was computed from memory that the operation wrote over since."""
+    if not isinstance(target, np.ndarray):
+        return operand
+    names = [_value(x, frame) for x in ast.walk(node) if isinstance(x, ast.Name)]
+    if any(isinstance(v, np.ndarray) and np.may_share_memory(v, target) for v in (operand.value, *names)):
+        return Operand(MISSING, operand.name, operand.value if isinstance(operand.value, np.ndarray) else None)
     return operand
 
 
@@ -150,7 +161,9 @@ def _operand_nodes(node: ast.expr, frame: FrameType) -> list[ast.expr]:
     return []
 
 
-_TWO = frozenset({"dot", "inner", "outer", "vdot", "matmul"})  # functions of two operands that are no ufuncs, or look so
+_TWO = frozenset(
+    {"dot", "inner", "outer", "vdot", "matmul"}
+)  # functions of two operands that are no ufuncs, or look so
 
 
 def _function(node: ast.Call, frame: FrameType) -> Any:

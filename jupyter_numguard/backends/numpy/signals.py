@@ -17,19 +17,29 @@ import numpy as np
 from ...errors import NonFiniteError
 from ...frames import is_user_file
 from ...model import FINITE, NonFiniteState, TensorSummary
-from ...oplog import OpEvent, OpLog
+from ...oplog import OpEvent, OpLog, Site
 from . import values
 from .expression import Expression, locate
 from .loops import occurrence
 from .operands import MISSING, Operand, Operation, is_numeric, name_operation, repeat_operation
 from .state import Listening, is_supported, silence
 from .statistics import dtype_name, state, summarize
-from .survival import Chain, Where, chain_of, is_absorbed_at_once, is_in_progress, is_operand_of
-from .survival import nonfinite_names, own_targets, user_frames
+from .survival import (
+    Chain,
+    Where,
+    chain_of,
+    is_absorbed_at_once,
+    is_in_progress,
+    is_operand_of,
+    nonfinite_names,
+    own_targets,
+    user_frames,
+)
 
 _ALWAYS = 100  # signals of a place that are all looked at
 _THINNED = 256  # then one in so many
 _HERE = __file__.rsplit("backends", 1)[0]
+_INTEGER_STAYS = frozenset("add subtract multiply negative absolute power floor_divide remainder reduce accumulate".split())
 _MADE = {  # what a kind of signal leaves where the result itself cannot be had
     "divide by zero": NonFiniteState(nan=False, inf=True),
     "overflow": NonFiniteState(nan=False, inf=True),
@@ -43,6 +53,7 @@ class _Place:
 
     code: CodeType
     count: int = 0
+    site: Site | None = None
 
 
 @dataclass(slots=True)
@@ -62,8 +73,9 @@ class SignalRecorder(AbstractContextManager[None]):
         self._log = log
         self._listening = Listening(self._hear)
         self._busy = False
-        self._places: dict[tuple[int, int, str], _Place] = {}
+        self._places: dict[tuple[int, int], _Place] = {}
         self._located: dict[tuple[int, int], Expression] = {}
+        self._codes: list[CodeType] = []  # held so that the ids of those located stay their own
         self._live: list[_Live] = []
         self._statement = -2
 
@@ -78,6 +90,7 @@ class SignalRecorder(AbstractContextManager[None]):
         self._listening.stop()
         self._places.clear()
         self._located.clear()
+        self._codes.clear()
         self._live.clear()
 
     def resume(self) -> None:
@@ -100,11 +113,13 @@ class SignalRecorder(AbstractContextManager[None]):
             callee, user = user, user.f_back
         if user is None:
             return
-        key = (id(user.f_code), user.f_lasti, text)
+        key = (id(user.f_code), user.f_lasti)
         place = self._places.get(key)
         if place is None:
             place = self._places[key] = _Place(user.f_code)
         place.count += 1
+        if place.site is not None:
+            place.site.count = place.count
         if place.count > _ALWAYS and place.count % _THINNED:
             return
         self._busy = True
@@ -129,13 +144,15 @@ class SignalRecorder(AbstractContextManager[None]):
         if made == FINITE or (made is not None and is_absorbed_at_once(expression, user, operation.result)):
             return
         made = made or next((s for begin, s in _MADE.items() if text.startswith(begin)), FINITE)
-        if made == FINITE or (operation.result is MISSING and _is_integer(operation)):
+        if made == FINITE or (operation.result is MISSING and _is_integer(text, operation)):
             return
         frames = user_frames(user)
         chain = chain_of(frames, self._locate)
         nonfinite = nonfinite_names(frames)
         states = [state(o.value) for o in operation.operands if o.value is not MISSING]
-        self._settle(chain, nonfinite, operands_finite=len(states) == len(operation.operands) > 0 and not any(map(any, states)))
+        self._settle(
+            chain, nonfinite, operands_finite=len(states) == len(operation.operands) > 0 and not any(map(any, states))
+        )
         if not any(live.place is place for live in self._live):
             self._record(text, user, package, place, operation, made, states, chain, nonfinite)
 
@@ -145,13 +162,17 @@ class SignalRecorder(AbstractContextManager[None]):
     ) -> None:  # fmt: skip
         parents = self._parents(operation, states)
         marks = [values.key(operation.target)] if isinstance(operation.target, np.ndarray) else []
-        if self._log.judge(made, states, parents) != "created":
+        unseen = [p.state for p in parents]  # an overwritten operand has no state but its event's
+        if self._log.judge(made, [*states, *unseen], parents) != "created":
             if parents and marks:
                 self._log.mark(marks, parents[0], values.alive(operation.target))
             return
         op, native = name_operation(text, chain[-1].expression, package)
-        site = self._log.site_at(user.f_code, user.f_lasti, user.f_lineno, native)
+        place.site = site = self._log.site_at(user.f_code, user.f_lasti, user.f_lineno, native)
         site.count = place.count
+        former = site.events.get(("created", "forward", native))
+        if former is not None and not former.is_absorbed:
+            del site.events["created", "forward", native]  # it belongs to an earlier statement's variable and stays
         event = self._log.record(
             "created", "forward", site, op, native, made,
             operands=lambda: tuple(_summary(o) for o in operation.operands),
@@ -171,6 +192,10 @@ class SignalRecorder(AbstractContextManager[None]):
     def _parents(self, operation: Operation, states: list[NonFiniteState]) -> list[OpEvent]:
         """The events behind the non-finite operands: of their memory, else the first live signal of this statement."""
         parents: list[OpEvent] = []
+        if isinstance(operation.target, np.ndarray) and any(o.value is MISSING for o in operation.operands):
+            before = self._log.event_of(values.key(operation.target))
+            if before is not None:  # the memory that it wrote over was non-finite already
+                parents.append(before)
         known = [o.value for o in operation.operands if o.value is not MISSING]
         for value, held in zip(known, states, strict=True):
             if not any(held):
@@ -217,15 +242,16 @@ class SignalRecorder(AbstractContextManager[None]):
         key = (id(frame.f_code), frame.f_lasti)
         found = self._located.get(key)
         if found is None:
-            self._places.setdefault((key[0], key[1], ""), _Place(frame.f_code))  # keeps the id of the code its own
+            self._codes.append(frame.f_code)
             found = self._located[key] = locate(frame.f_code, frame.f_lasti)
         return found
 
 
-def _is_integer(operation: Operation) -> bool:
-    """Whether all operands are known integers: their overflow wraps and stays finite."""
+def _is_integer(text: str, operation: Operation) -> bool:
+    """Whether the result is an integer, which wraps or becomes 0 and stays finite."""
     known = [o.value for o in operation.operands]
-    return bool(known) and all(v is not MISSING and np.asarray(v).dtype.kind in "iub" for v in known)
+    closed = text.rsplit(" ", 1)[-1] in _INTEGER_STAYS
+    return closed and bool(known) and all(v is not MISSING and np.asarray(v).dtype.kind in "iub" for v in known)
 
 
 def _summary(operand: Operand) -> TensorSummary:

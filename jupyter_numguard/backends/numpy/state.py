@@ -19,7 +19,6 @@ from __future__ import annotations
 import _warnings  # the C functions: numpy's own warnings do not pass through a replaced `warnings.warn` either
 import functools
 import itertools
-import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator

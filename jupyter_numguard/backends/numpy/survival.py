@@ -18,7 +18,7 @@ import numpy as np
 
 from ...frames import is_user_file
 from .dense import is_nonfinite
-from .evaluate import NotRepeatable, evaluate
+from .evaluate import NotRepeatable, evaluate, is_pandas
 from .expression import Expression, is_top_level
 from .loops import Position, positions
 from .operands import as_array, is_numeric
@@ -129,12 +129,15 @@ def _inside(item: Any) -> list[Any]:
         return [x for x in list(item)[-_MAX_OBJECTS:] if not isinstance(x, str | int)]
     if kind is dict:
         return list(item.values())[-_MAX_OBJECTS:]
-    if kind.__module__.startswith("pandas."):
-        if kind.__name__ == "DataFrame":
-            return [item.iloc[:, i].to_numpy() for i, d in enumerate(item.dtypes) if getattr(d, "kind", "O") in "fc"]
-        return [as_array(item)] if getattr(getattr(item, "dtype", None), "kind", "O") in "fc" else []
-    if isinstance(item, type) or callable(item) or kind.__module__ in ("builtins", "torch") or kind.__module__.startswith(
-        ("torch.", "tensorflow.", "keras.", "numpy")
+    if is_pandas(item, "DataFrame"):
+        return [item.iloc[:, i].to_numpy() for i, d in enumerate(item.dtypes) if getattr(d, "kind", "O") in "fc"]
+    if is_pandas(item, "Series", "Index"):
+        return [as_array(item)] if getattr(item.dtype, "kind", "O") in "fc" else []
+    if (
+        isinstance(item, type)
+        or callable(item)
+        or kind.__module__ in ("builtins", "torch")
+        or kind.__module__.startswith(("torch.", "tensorflow.", "keras.", "numpy", "pandas"))
     ):
         return []
     try:
@@ -160,7 +163,7 @@ def is_absorbed_at_once(expression: Expression, frame: FrameType, result: Any) -
         try:
             value = as_array(evaluate(node, frame))
         except NotRepeatable:
-            if isinstance(node, ast.Tuple | ast.List | ast.Starred):
+            if isinstance(node, ast.Attribute | ast.Tuple | ast.List):  # the call or statement around it may do
                 continue
             return False
         if is_numeric(value) and not is_nonfinite(value):

@@ -63,7 +63,9 @@ def fingerprint(value: Any) -> Hashable:
     place = (a.__array_interface__["data"][0], a.shape, a.strides, a.dtype.str)
     if a.dtype.hasobject or a.size == 0:
         return place
-    sample = a.reshape(-1)[:: max(1, a.size // _SAMPLE)] if a.flags.c_contiguous else a.flat[:: max(1, a.size // _SAMPLE)]
+    sample = (
+        a.reshape(-1)[:: max(1, a.size // _SAMPLE)] if a.flags.c_contiguous else a.flat[:: max(1, a.size // _SAMPLE)]
+    )
     return (*place, sample.tobytes())
 
 

@@ -1,12 +1,12 @@
 """TensorFlow: every verb of `Backend`, for eager tensors, variables, IndexedSlices, sparse and ragged tensors.
 
-    values.py     from anything that TensorFlow calls a tensor to the dense tensor that holds its values
-    flags.py      exact finite flags of many tensors, one host read per device
-    arrays.py     the numbers of values that lie on the host
-    private.py    TensorFlow's private API, behind one door
-    recorder.py   operations while a cell runs: what is put in place and taken away
-    eager.py      eager operations; places.py their lines, deferred.py those on devices, escapes.py values that leave
-    shadows.py    tf.function and Keras: copies that are traced again with flags inside (graph.py, flagging.py, ancestry.py)
+values.py     from anything that TensorFlow calls a tensor to the dense tensor that holds its values
+flags.py      exact finite flags of many tensors, one host read per device
+arrays.py     the numbers of values that lie on the host
+private.py    TensorFlow's private API, behind one door
+recorder.py   operations while a cell runs: what is put in place and taken away
+eager.py      eager operations; places.py their lines, deferred.py those on devices, escapes.py values that leave
+shadows.py    tf.function and Keras: copies that are traced again with flags inside (graph.py, flagging.py, ancestry.py)
 """
 
 from __future__ import annotations
@@ -97,4 +97,3 @@ class TensorFlowBackend(Backend):
         from .recorder import TensorFlowRecorder
 
         return TensorFlowRecorder(log)
-

@@ -81,7 +81,15 @@ def summarize(array: Any, dtype: str, device: str, variable: str | None = None) 
     finite = np.asarray(real[np.isfinite(real)])
     if finite.size == 0:
         return TensorSummary(
-            variable, dtype, a.shape, device, counts.size, zeros=0, nan=counts.nan, posinf=counts.posinf, neginf=counts.neginf
+            variable,
+            dtype,
+            a.shape,
+            device,
+            counts.size,
+            zeros=0,
+            nan=counts.nan,
+            posinf=counts.posinf,
+            neginf=counts.neginf,
         )
     low, high = float(finite.min()), float(finite.max())
     return TensorSummary(

@@ -50,7 +50,7 @@ def blame(op: str, inputs: Sequence[Any], here: Here, places: Places, forward: F
         return _blame_gradient(op, inputs, here, gradient, places, forward)
     if here.tape is not None:
         return _blame_sum(op, inputs, here, here.tape, places)
-    name = "update" if here.is_update else api_name(op, here.api)
+    name = "update" if here.is_update else "data" if op in LOADING else api_name(op, here.api)
     native = f"tf.{here.api.removesuffix('_v2')} / {op}" if here.api in COMPOSITES and not here.is_update else op
     phase: Phase = "update" if here.is_update else "data" if op in LOADING else "forward"
     site = places.site(here.user, op) if here.user is not None else None
@@ -59,6 +59,8 @@ def blame(op: str, inputs: Sequence[Any], here: Here, places: Places, forward: F
 
 def api_name(op: str, api: str) -> str:
     """Canonical name of an operation that ran as part of the library function `api`."""
+    if op.startswith("__"):  # a graph function, called as one operation
+        return "function"
     return canonical_op(api.removesuffix("_v2") if api in COMPOSITES else op)
 
 
@@ -88,10 +90,10 @@ def _blame_gradient(
     operands = forward.operands(gradient)
     known = forward.of(gradient)
     if known is None:  # the forward operation ran before the trace began
-        return Blame("backward", api_name(name, ""), native, asked, here.runs, asked, frame, operands, targets, "likely")
-    return Blame(
-        "backward", api_name(name, known.api), native, known.site, known.runs, asked, frame, operands, targets
-    )
+        return Blame(
+            "backward", api_name(name, ""), native, asked, here.runs, asked, frame, operands, targets, "likely"
+        )
+    return Blame("backward", api_name(name, known.api), native, known.site, known.runs, asked, frame, operands, targets)
 
 
 def _blame_sum(op: str, inputs: Sequence[Any], here: Here, tape: FrameType, places: Places) -> Blame:

@@ -16,7 +16,7 @@ from ...oplog import OpEvent, OpLog
 from . import arrays, private, values
 from .blame import Blame, blame
 from .forward import ForwardSites
-from .optables import LOADING, PASSING, PYTHON_CALLS, READING, SCRATCH, replaces
+from .optables import DATA_FUNCTIONS, LOADING, PASSING, PYTHON_CALLS, READING, SCRATCH, replaces
 from .places import Here, Places
 
 ResolveVariable = Callable[[int], OpEvent | None]
@@ -47,6 +47,8 @@ class EagerRecorder:
             if taped:  # its gradient may create
                 self._note(op, inputs, outputs, self._places.here(frame))
             return
+        if op in DATA_FUNCTIONS:
+            self._log.add_not_traced("tf.data functions", "a data set runs them on its own threads")
         here = self._places.here(frame)
         if taped:
             self._note(op, inputs, outputs, here)

@@ -10,7 +10,7 @@ from . import arrays, private
 
 
 def launch(tensors: Sequence[Any]) -> Probe:
-    """Flags of eager tensors (None: known to be finite). Those of a device are one [n, 3] tensor there (-Inf, +Inf, NaN), not read yet."""
+    """Flags of eager tensors (None stands for a finite one). Those of a device are one tensor there, not read yet."""
     flags: list[bool | None] = []
     waiting: dict[str, list[int]] = {}
     for position, tensor in enumerate(tensors):

@@ -82,7 +82,10 @@ class ForwardSites:
 
 
 def _square(y: Any) -> Any:
-    return np.where(np.abs(y) < 1e150, y, 1e150) ** 2  # no overflow signal
+    squared = np.array(y)
+    is_small = np.abs(y) < 1e19  # the square of a larger one may overflow in the result's dtype; NaN and Inf stay
+    squared[is_small] *= squared[is_small]
+    return squared
 
 
 _INVERSES = {

@@ -65,6 +65,12 @@ SCRATCH: dict[str, frozenset[int]] = {
 # Functions written in Python: what they do inside is seen apart, as operations or not at all.
 PYTHON_CALLS = frozenset("EagerPyFunc PyFunc PyFuncStateless".split())
 
+# Data sets that run a function of the user's, on threads of their own.
+DATA_FUNCTIONS = frozenset(
+    "MapDataset ParallelMapDataset ParallelMapDatasetV2 FilterDataset FlatMapDataset InterleaveDataset "
+    "ParallelInterleaveDatasetV4 MapAndBatchDataset ScanDataset GeneratorDataset ReduceDataset".split()
+)
+
 # Calls of other graphs from a graph: their results are their graphs' doing.
 CALLS = frozenset(
     "If StatelessIf While StatelessWhile Case StatelessCase PartitionedCall StatefulPartitionedCall".split()

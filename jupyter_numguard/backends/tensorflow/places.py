@@ -1,10 +1,10 @@
 """Whose line runs now: one walk from an operation outward to the user's frame, and what is met on the way.
 
-    user's frame          the innermost one outside of the libraries: the line
-    its callee            one *execution* of the line's call: a training loop's step is the count of these
-    API function          `norm`, `reduce_std`: what the user called, where the operation is only a part of it
-    gradient frames       TensorFlow is computing a gradient, and of which forward operation
-    optimizer frames      an update of the parameters
+user's frame          the innermost one outside of the libraries: the line
+its callee            one *execution* of the line's call: a training loop's step is the count of these
+API function          `norm`, `reduce_std`: what the user called, where the operation is only a part of it
+gradient frames       TensorFlow is computing a gradient, and of which forward operation
+optimizer frames      an update of the parameters
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _KINDS = (
     ("tensorflow/python/util/", _WRAPPER),  # dispatch, deprecation and traceback decorators
     ("tensorflow/python/ops/weak_tensor_ops.py", _WRAPPER),
     ("tensorflow/python/profiler/", _WRAPPER),
+    ("tensorflow/python/autograph/", _WRAPPER),  # converted calls
     ("keras/src/utils/traceback_utils.py", _WRAPPER),
 )
 
@@ -99,9 +100,7 @@ class Places:
         self._runs: dict[tuple[int, int], _Runs] = {}
 
     def _kind_of(self, filename: str) -> int:
-        normal = filename.replace("\\", "/")
-        kind = next((k for end, k in _KINDS if end in normal), _LIBRARY)
-        self._kinds[filename] = kind = _USER if is_user_file(filename) else kind
+        self._kinds[filename] = kind = _USER if is_user_file(filename) else _library_kind(filename)
         return kind
 
     def here(self, frame: FrameType | None) -> Here:
@@ -165,6 +164,21 @@ class Places:
         while frame is not None and not is_user_file(frame.f_code.co_filename):
             frame = frame.f_back
         return frame
+
+
+def _library_kind(filename: str) -> int:
+    normal = filename.replace("\\", "/")
+    return next((kind for part, kind in _KINDS if part in normal), _LIBRARY)
+
+
+def is_update_frame(code: CodeType) -> bool:
+    """Whether this is an optimizer applying gradients."""
+    return code.co_name in _UPDATES and _library_kind(code.co_filename) == _OPTIMIZER
+
+
+def is_wrapper(code: CodeType) -> bool:
+    """Whether this is one of the libraries' decorators."""
+    return _library_kind(code.co_filename) == _WRAPPER
 
 
 def tape_of(frame: FrameType | None) -> FrameType | None:

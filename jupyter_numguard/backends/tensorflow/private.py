@@ -22,11 +22,10 @@ try:
     from tensorflow.python.eager import record
     from tensorflow.python.eager.polymorphic_function import polymorphic_function
     from tensorflow.python.framework import func_graph, op_callbacks
-    from tensorflow.python.ops import gen_debug_ops, gradients_util
-    from tensorflow.python.ops.resource_variable_ops import ResourceVariable
-
+    from tensorflow.python.ops import gen_debug_ops, gradients_util, resource_variable_ops
     tape_is_empty: Callable[[], bool] = pywrap_tfe.TFE_Py_TapeSetIsEmpty
     stop_recording = record.stop_recording
+    ResourceVariable: Any = resource_variable_ops.ResourceVariable
     Function: Any = polymorphic_function.Function
     FuncGraph: Any = func_graph.FuncGraph
     for _owner, _name in (
@@ -106,6 +105,8 @@ def hidden(function: Callable[..., Any]) -> Callable[..., Any]:
     A user's error inside of a `tf.function` then shows the same frames with and without numguard.
     """
     code = function.__code__.replace(co_filename=polymorphic_function.__file__)
-    copy = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    copy = types.FunctionType(
+        code, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy

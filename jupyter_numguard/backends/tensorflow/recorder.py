@@ -17,9 +17,11 @@ from typing import Any
 from ...errors import NonFiniteError
 from ...oplog import OpLog
 from . import private
+from .calls import Calls
 from .deferred import Deferred
 from .eager import EagerRecorder
 from .escapes import Escapes
+from .instrument import Instrument
 from .optables import writes
 from .places import Places
 from .shadows import Shadows
@@ -32,9 +34,10 @@ class TensorFlowRecorder:
         """Record into `log`."""
         self._log = log
         self._places = Places(log)
-        self._shadows = Shadows(log, self._places)
-        self._eager = EagerRecorder(log, self._places, self._shadows.event_of_variable)
-        self._shadows.eager = self._eager
+        self._instrument = Instrument(log)
+        self._shadows = Shadows(log, self._instrument)
+        self._calls = Calls(log, self._instrument)
+        self._eager = EagerRecorder(log, self._places, self._calls.event_of_variable)
         self._deferred = Deferred(log, self._eager) if private.has_devices() else None
         self._escapes = Escapes(log, self._flush)
         self._busy = False
@@ -56,17 +59,20 @@ class TensorFlowRecorder:
         private.op_callbacks.remove_op_callback(self._callback)
         try:
             self._flush()
-            self._shadows.collect_variables()
+            self._calls.finish()
         except Exception as failure:
             self._give_up(failure)
         finally:
             self._shadows.close()
+            self._calls.close()
+            self._instrument.close()
             self._eager.close()
             self._deferred = None
 
     def _flush(self) -> None:
         if self._deferred is not None:
             self._deferred.flush()
+        self._calls.flush()
 
     def _give_up(self, failure: Exception) -> None:
         """Our own failure: the cell goes on untraced."""
@@ -74,7 +80,13 @@ class TensorFlowRecorder:
         self._log.add_not_traced("TensorFlow operations", f"numguard's recorder failed: {failure!r}")
 
     def _on_op(
-        self, op_type: Any, inputs: Sequence[Any], attrs: Any, outputs: Sequence[Any], op_name: Any = None, graph: Any = None
+        self,
+        op_type: Any,
+        inputs: Sequence[Any],
+        attrs: Any,
+        outputs: Sequence[Any],
+        op_name: Any = None,
+        graph: Any = None,
     ) -> None:
         """One operation ran, or was put into a graph that is being built. Raises nothing but `NonFiniteError`."""
         if self._busy or not self._on:
@@ -84,9 +96,9 @@ class TensorFlowRecorder:
             op = op_type.decode() if type(op_type) is bytes else op_type
             frame = sys._getframe(1)
             if graph is not None:
-                self._shadows.on_graph_op(op, outputs, graph, frame)
+                self._instrument.on_op(op, inputs, outputs, graph, frame)
             elif op.startswith("__"):
-                self._shadows.on_call(op, inputs, outputs, frame)
+                self._calls.on_call(op, inputs, outputs, frame, self._eager)
             elif writes(op):
                 self._eager.on_write(op, inputs, frame)
             elif self._deferred is not None and outputs and not private.is_on_host(outputs[0]):

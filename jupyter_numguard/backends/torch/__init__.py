@@ -58,7 +58,7 @@ class TorchBackend(Backend):
         return values.info(tensor)
 
     def nbytes(self, tensor: Any) -> int:
-        """Bytes of the values that are looked at; 0 where none can be read."""
+        """Bytes of the values that are looked at; of what cannot be checked any number."""
         with DisableTorchFunction():
             if is_simple(tensor) and tensor.is_contiguous():
                 return int(tensor.numel() * tensor.element_size())
@@ -77,7 +77,7 @@ class TorchBackend(Backend):
             return why_unreadable(tensor)
 
     def probe(self, tensors: Sequence[Any]) -> Probe:
-        """Flags: known at once on the host, pending on devices. While a CUDA graph is captured, devices are not asked."""
+        """Flags: known at once on the host, pending on devices. None are asked while a CUDA graph is captured."""
         with hidden():
             return launch([values_of(t) for t in tensors])
 

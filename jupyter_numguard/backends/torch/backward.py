@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -20,11 +19,13 @@ from typing import Any
 import torch
 
 from ...errors import NonFiniteError
-from ...model import NonFiniteState
-from ...opnames import canonical_op
+from ...model import Confidence, NonFiniteState
 from ...oplog import OpEvent, Site
+from ...opnames import canonical_op
+from . import flight
 from .deferred import Deferred
-from .judging import Operands, Recording, looks_nonfinite, user_site
+from .ends import Ends
+from .judging import Operands, Recording, looks_nonfinite, unseen, user_site
 from .leaves import Leaves
 from .operands import is_float, nonfinite_numbers, tensors_in
 from .plans import Plan
@@ -34,7 +35,6 @@ from .values import key, state
 _sequence = torch._C._autograd._get_sequence_nr
 _node_now = torch._C._current_autograd_node
 _grad_on = torch.is_grad_enabled
-_Unseen = torch._C.DisableTorchFunction
 # Nodes whose backward moves values or drops some: they cannot create. By prefix, since versions differ in the suffix.
 _MOVING = (
     "TBackward", "ViewBackward", "TransposeBackward", "PermuteBackward", "UnsafeViewBackward", "ReshapeAlias", "Squeeze",
@@ -64,10 +64,10 @@ class _Hook:
             self.events = ()
             return
         try:
-            with _Unseen():
+            with unseen():
                 for g in grad_inputs:
                     if g is not None and is_float(g):
-                        if not g.is_cpu:
+                        if flight.is_on_device(g):
                             backward.deferred.backward(self, grad_inputs, grad_outputs)
                             break
                         if looks_nonfinite(g):
@@ -86,18 +86,20 @@ class Backward:
 
     Attributes:
         site: The statement that asked for the gradient, while that call was seen.
+        sent: Where non-finite gradients went: (sequence number of a node, number of its input) -> why.
+        sent_to_leaf: The same for leaves, by `id`.
     """
 
     def __init__(self, recording: Recording, deferred: Deferred) -> None:
         self.recording = recording
         self.deferred = deferred
         self.leaves = Leaves(recording, self)
+        self.ends = Ends(recording, self)
         self.site: Site | None = None
         self._root: OpEvent | None = None  # the loss was non-finite already
         self._latest: OpEvent | None = None  # last event of this backward pass
-        self._sent: dict[tuple[int, int], OpEvent] = {}
+        self.sent: dict[tuple[int, int], OpEvent] = {}
         self.sent_to_leaf: dict[int, OpEvent] = {}
-        self._retained: list[weakref.ref[Any]] = []
         self._last = _sequence()
 
     # --- while the graph is built -------------------------------------------------------------------------------------
@@ -159,10 +161,11 @@ class Backward:
         """Around a call that asks for gradients."""
         recording, outer = self.recording, self.site
         try:
-            with _Unseen():
-                self.site = recording.log.site("backward", frame)
-                if not recording.in_backward:
-                    self._sent.clear()
+            with unseen():
+                if not recording.in_backward:  # `Tensor.backward` calls `torch.autograd.backward`: one pass
+                    self.site = self.deferred.backward_site = recording.log.site("backward", frame)
+                    self.deferred.passes += 1
+                    self.sent.clear()
                     self.sent_to_leaf.clear()
                     self._root = self._latest = self.deferred.root = None
                     self._look_at_start(args, kwargs)
@@ -173,8 +176,8 @@ class Backward:
             yield
         finally:
             recording.in_backward -= 1
-            with _Unseen():
-                self._explain_retained()
+            with unseen():
+                self.ends.explain_retained()
             self.site = outer
             if not recording.in_backward:
                 recording.born_in_backward.clear()
@@ -183,12 +186,17 @@ class Backward:
         """The loss, and the gradient it is started with."""
         roots = tensors_in(args[:1])
         self.watch_unseen(roots)
-        if roots and not roots[0].is_cpu:
+        if roots and flight.is_on_device(roots[0]):
             self.deferred.root = key(roots[0])
         if not self.recording.log.has_marks and next(nonfinite_numbers((args, kwargs)), None) is None:
             return
         for t in tensors_in((args, kwargs)):
-            if is_float(t) and t.is_cpu and (event := self.recording.known(t)) is not None and any(state(t)):
+            if (
+                is_float(t)
+                and not flight.is_on_device(t)
+                and (event := self.recording.known(t)) is not None
+                and any(state(t))
+            ):
                 self._root = self._root or event
 
     def watch_unseen(self, roots: Sequence[Any]) -> None:
@@ -221,27 +229,27 @@ class Backward:
         if fresh:
             operands.tensors = [*saved_operands(node), *(g for g in grad_outputs if g is not None)]
             site = hook.site
-            confidence = "exact" if site is not None else "likely"
-            event = recording.result(
+            confidence: Confidence = "exact" if site is not None else "likely"
+            made = recording.result(
                 fresh, operands, site or self.site, "backward", hook.op, node.name(),
                 extra_parents=[self._root] if self._root is not None else [],
                 occurrence=hook.count, backward_site=self.backward_site(), frame=sys._getframe(2), confidence=confidence,
             )  # fmt: skip
-            self._latest = event or self._latest
+            self._latest = made or self._latest
         edges = node.next_functions
         for i, g in found:
-            event = recording.log.event_of(key(g))
-            if event is not None and i < len(edges):
-                self._latest = event
-                self._send(*edges[i], event)
+            sent = recording.log.event_of(key(g))
+            if sent is not None and i < len(edges):
+                self._latest = sent
+                self._send(edges[i], sent)
 
     def backward_site(self) -> Site | None:
         """The statement that runs the backward pass: from the stack; on a device's own thread from the call."""
         return user_site(self.recording.log, "backward", sys._getframe(2)) or self.site
 
-    def _send(self, node: Any, number: int, event: OpEvent) -> None:
+    def _send(self, edge: tuple[Any, int], event: OpEvent) -> None:
         """Note where a non-finite gradient goes: to a leaf, to a node, and on through nodes that only move it."""
-        todo = [(node, number)]
+        todo = [edge]
         while todo:
             node, number = todo.pop()
             if node is None:
@@ -250,16 +258,16 @@ class Backward:
             if leaf is not None:
                 self.sent_to_leaf.setdefault(id(leaf), event)
                 continue
-            edge = (node._sequence_nr(), number)
-            if edge in self._sent or len(self._sent) > MAX_EDGES:
+            where = (node._sequence_nr(), number)
+            if where in self.sent or len(self.sent) > MAX_EDGES:
                 continue
-            self._sent[edge] = event
+            self.sent[where] = event
             if node.name().startswith(_MOVING):
                 todo += node.next_functions
 
     def _arrived(self, node: Any, number: int, g: Any, of: NonFiniteState, hook: _Hook) -> OpEvent | None:
         """Why an incoming gradient is non-finite."""
-        event = self.recording.known(g) or self._sent.get((node._sequence_nr(), number))
+        event = self.recording.known(g) or self.sent.get((node._sequence_nr(), number))
         if event is None:
             event = self.unsent(g, of, hook.site, hook.count)
         self.recording.mark(g, event)
@@ -281,47 +289,9 @@ class Backward:
         self._latest = made
         return made
 
-    # --- where gradients end ------------------------------------------------------------------------------------------
-    def explain_results(self, results: Any, args: Any, kwargs: Any) -> None:
-        """The gradients that `torch.autograd.grad` returns: several that met at an input were added up in new memory."""
-        try:
-            with _Unseen():
-                inputs = tensors_in(kwargs.get("inputs", args[1] if len(args) > 1 else ()))
-                for t, g in zip(inputs, results, strict=False):
-                    if g is not None:
-                        self._explain_end(t, g)
-        except NonFiniteError:
-            raise
-        except Exception as error:
-            self.recording.fail("autograd.grad", error)
-
-    def _explain_end(self, t: Any, g: Any) -> None:
-        if not g.is_cpu or not is_float(g) or not looks_nonfinite(g) or self.recording.known(g) is not None:
-            return
-        of = state(g)
-        if any(of):
-            sent = self.sent_to_leaf.get(id(t))
-            if sent is None and t.grad_fn is not None:
-                sent = self._sent.get((t.grad_fn._sequence_nr(), t.output_nr))
-            self.recording.mark(g, sent or self.unsent(g, of, None, self.site.count if self.site is not None else 0))
-
-    def retain(self, t: Any) -> None:
-        """`t.retain_grad()`: its gradient will be a copy."""
-        self._retained.append(weakref.ref(t))
-
-    def _explain_retained(self) -> None:
-        if self._latest is None and self._root is None:
-            return
-        self._retained = [ref for ref in self._retained if ref() is not None]
-        for ref in self._retained:
-            t = ref()
-            if t is not None and t.grad is not None and t.grad_fn is not None:
-                self._explain_end(t, t.grad)
-
     def close(self) -> None:
         """Take the hooks of the leaves away and let go of everything."""
         self.leaves.close()
-        self._sent.clear()
+        self.sent.clear()
         self.sent_to_leaf.clear()
-        self._retained.clear()
         self._root = self._latest = None

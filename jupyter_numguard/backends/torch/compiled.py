@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ class Compiled:
         self._recording = recording
         self._mode = mode
         self._replaced: list[tuple[Any, str, Any, Any]] = []
-        self._is_off = False
+        self._inside: FrameType | None = None
         asked = torch.overrides.has_torch_function
         self._replace(torch.overrides, "has_torch_function", lambda args: self._asked_without_us(asked, args))
         if _DYNAMO in sys.modules:
@@ -67,14 +68,22 @@ class Compiled:
             return
 
         def step_aside(callback: Any) -> Any:
-            if callable(callback) and not self._is_off:
-                self._is_off = remove(self._mode)
+            # A compiled call switches on and, in its `finally`, off in one frame. What dynamo does in between while it
+            # compiles, off and on again, must not meet the mode either.
+            frame = sys._getframe(1)
+            if frame is self._inside:
+                self._inside = None
+                insert(self._mode)
+            elif (
+                self._inside is None
+                and callable(callback)
+                and frame.f_code.co_name != "__enter__"
+                and remove(self._mode)
+            ):
+                self._inside = frame
                 self._recording.log.add_not_traced(
                     "torch.compile", "compiled code runs as it is, its operations unseen"
                 )
-            elif self._is_off and not callable(callback):
-                self._is_off = False
-                insert(self._mode)
             return enter(callback)
 
         self._replace(module, _ENTER, step_aside)
@@ -85,3 +94,4 @@ class Compiled:
             if getattr(owner, name) is ours:
                 setattr(owner, name, theirs)
         self._replaced.clear()
+        self._inside = None

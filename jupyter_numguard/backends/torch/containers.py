@@ -61,9 +61,9 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
         for position, (name, child) in enumerate(list(items)):
             if child is not None:
                 yield _suffix(module, kind, name, position), child
-    if isinstance(module, nn.ParameterList):  # what is no parameter is kept as an attribute named by its index
+    if issubclass(type(module), nn.ParameterList):  # what is no parameter is kept as an attribute named by its index
         yield from ((f"[{name}]", child) for name, child in list(own.items()) if name.isdigit())
-    elif isinstance(module, nn.ParameterDict):
+    elif issubclass(type(module), nn.ParameterDict):
         keys = own.get("_keys") or {}
         yield from ((f"[{_quoted(name)}]", own[name]) for name in list(keys) if name in own)
         return
@@ -71,11 +71,11 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
 
 
 def _suffix(module: Any, kind: str, name: str, position: int) -> str:
-    if isinstance(module, (nn.ModuleDict, nn.ParameterDict)):
+    if issubclass(type(module), (nn.ModuleDict, nn.ParameterDict)):
         return f"[{_quoted(name)}]"
     if name.isidentifier():
         return f".{name}"
-    if isinstance(module, (nn.Sequential, nn.ModuleList, nn.ParameterList)):
+    if issubclass(type(module), (nn.Sequential, nn.ModuleList, nn.ParameterList)):
         return f"[{position}]"
     return f".{kind}[{_quoted(name)}]"
 

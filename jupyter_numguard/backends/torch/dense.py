@@ -1,6 +1,6 @@
 """From anything that torch calls a tensor to one plain strided tensor that holds its values, unseen by the user's code.
 
-- No code of the user runs: subclasses are stripped of their class, and torch functions, dispatch modes, autograd and
+- No code of the user runs (`isinstance` would: it asks an object for its `__class__`): subclasses are stripped of their class, and torch functions, dispatch modes, autograd and
   functorch are switched off while numguard looks (`hidden`).
 - Nothing is copied, but for MKL-DNN's opaque layout.
 - What has no values that can be read is named by `why_unreadable`. A tensor whose storage was freed must be: reading it
@@ -31,18 +31,24 @@ COMPRESSED = {torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse
 _OPAQUE = {getattr(torch, "_mkldnn", None)}
 _FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 _COMPLEX = {torch.complex32, torch.complex64, torch.complex128}
+INTEGERS = {
+    getattr(torch, name)
+    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64")
+    if hasattr(torch, name)
+}
 MAX_PIECE = 1 << 24  # elements looked at in one go where a look needs temporaries: 64 MB of float32
 
-# 8-bit formats: (least int8 value, least uint8 value that is non-finite, whether int8 -128 is), from the formats'
-# definitions (OCP FP8 for e4m3fn and e5m2, OCP MX for e8m0, "FP8 formats" of Graphcore and AMD for fnuz).
-FLOAT8: dict[torch.dtype, tuple[int, int, bool]] = {
+# 8-bit formats: the least code that is non-finite read as int8 (positive ones), as uint8 (negative ones), None where
+# there is none; from the formats' definitions (OCP FP8 for e4m3fn and e5m2, OCP MX for e8m0, AMD and Graphcore's "FP8
+# formats" for fnuz).
+FLOAT8: dict[torch.dtype, tuple[int | None, int | None]] = {
     getattr(torch, name): limits
     for name, limits in {
-        "float8_e4m3fn": (0x7F, 0xFF, False),  # NaN is all ones but the sign; there is no Inf
-        "float8_e5m2": (0x7C, 0xFC, False),  # as IEEE
-        "float8_e4m3fnuz": (0x80, 0x100, True),  # NaN is what would be -0
-        "float8_e5m2fnuz": (0x80, 0x100, True),
-        "float8_e8m0fnu": (0x80, 0xFF, False),  # an exponent without sign: NaN is all ones
+        "float8_e4m3fn": (0x7F, 0xFF),  # NaN is all ones but the sign; there is no Inf
+        "float8_e5m2": (0x7C, 0xFC),  # as IEEE
+        "float8_e4m3fnuz": (None, None),  # only what would be -0 is NaN: the least int8
+        "float8_e5m2fnuz": (None, None),
+        "float8_e8m0fnu": (None, 0xFF),  # an exponent without sign: NaN is all ones
     }.items()
     if hasattr(torch, name)
 }
@@ -96,7 +102,7 @@ def _inner(t: Any) -> Any:
         ("NestedTensor", "torch.nested._internal.nested_tensor", "_values"),
     ):
         cls = _class(name, module)
-        if cls is not None and isinstance(t, cls):
+        if cls is not None and issubclass(type(t), cls):
             return object.__getattribute__(t, attribute)
     return t
 
@@ -123,9 +129,9 @@ def why_unreadable(t: Any) -> str | None:
     cls = type(t)
     if cls not in _PLAIN_TYPES:
         fake = _class("FakeTensor", "torch._subclasses.fake_tensor")
-        if fake is not None and isinstance(t, fake):
+        if fake is not None and issubclass(cls, fake):
             return "fake tensor: no data"
-        if isinstance(t, UninitializedTensorMixin):
+        if issubclass(cls, UninitializedTensorMixin):
             return "lazy parameter: no data yet"
         inner = _inner(t)
         if inner is not t:

@@ -42,7 +42,7 @@ def launch(values: Sequence[torch.Tensor | None]) -> Probe:
     return Probe(flags, [_launch_on_device(tensors) for tensors in on_device.values()])
 
 
-def collect(probes: Iterable[Probe]) -> None:
+def collect(probes: Sequence[Probe]) -> None:
     """Fill in the pending flags: one copy to the host per device."""
     by_device: dict[torch.device, list[tuple[Probe, tuple[int, ...], torch.Tensor]]] = {}
     for probe in probes:
@@ -52,13 +52,18 @@ def collect(probes: Iterable[Probe]) -> None:
         if device.type == "cuda" and torch.cuda.is_initialized():
             torch.cuda.synchronize(device)  # probes may have been launched on several streams
         together = torch.cat([flags for _, _, flags in entries]) if len(entries) > 1 else entries[0][2]
-        answers = iter(together.to("cpu").tolist())
+        answers = iter(_to_host(together))
         for probe, positions, _ in entries:
             for position in positions:
                 probe.flags[position] = next(answers)
     for probe in probes:
-        if all(probe.flags[p] is not None for positions, _ in probe.pending for p in positions):
-            probe.pending.clear()
+        probe.pending.clear()
+
+
+def _to_host(flags: torch.Tensor) -> list[bool]:
+    """The one place that waits for a device."""
+    answers: list[bool] = flags.to("cpu").tolist()
+    return answers
 
 
 def _is_capturing(device: torch.device) -> bool:
@@ -119,10 +124,12 @@ def _extremes_nonfinite(t: torch.Tensor) -> bool:
 
 def _float8_flag(t: torch.Tensor) -> torch.Tensor:
     """One bool of a float8 tensor, from its bits: torch has no reductions for it."""
-    least_signed, least_unsigned, minimum_is = FLOAT8[t.dtype]
-    signed = t.view(torch.int8)
-    flag = (signed.amax() >= least_signed) | (t.view(torch.uint8).amax() >= least_unsigned)
-    return flag | (signed.amin() == -128) if minimum_is else flag
+    least_signed, least_unsigned = FLOAT8[t.dtype]
+    signed, unsigned = t.view(torch.int8), t.view(torch.uint8)
+    if least_unsigned is None:
+        return signed.amin() == -128
+    negative = unsigned.amax() >= least_unsigned
+    return negative if least_signed is None else negative | (signed.amax() >= least_signed)
 
 
 # --- device -----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Flags on their way from a device to the host: reductions are launched at once, nothing waits for them.
 
 `measure` is one fused launch for the tensors of an operation. `Flight` sends the flags of many operations home in one
-asynchronous copy and can be asked whether they have landed. These two, `budget` and `is_capturing` are all that touches a
-device's own interface; tests replace them one by one.
+asynchronous copy and can be asked whether they have landed. Only this file touches a device's own interface: where there is
+no device, tests replace its functions one by one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ _SHARE = 0.05  # of a device's memory may be held for operands (product.md, "Whe
 _SMALL_BUDGET = 64 << 20  # bytes, where a device does not tell its size
 
 
+def is_on_device(t: Any) -> bool:
+    """Whether reading a value of `t` would wait for a device."""
+    return not t.is_cpu
+
+
 def measure(tensors: Sequence[Any]) -> list[Any]:
     """One 0-dimensional flag each: NaN or Inf where the tensor is non-finite. No host read; one launch where the dtypes agree."""
     with hidden():
@@ -31,12 +36,12 @@ def is_measurable(t: Any) -> bool:
     if t.device.type not in DEVICES or not t.numel() or t.dtype in FLOAT8:
         return False
     with hidden():
-        return why_unreadable(t) is None
+        return bool(why_unreadable(t) is None)
 
 
 def is_capturing(device: torch.device) -> bool:
     """Whether a CUDA graph is being captured: a launch of ours would become part of it."""
-    return device.type == "cuda" and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+    return device.type == "cuda" and torch.cuda.is_initialized() and bool(torch.cuda.is_current_stream_capturing())
 
 
 def budget(device: torch.device) -> int:

@@ -17,12 +17,14 @@ import torch
 from ...frames import user_frame
 from ...model import Confidence, NonFiniteState, Phase, TensorSummary
 from ...oplog import Key, OpEvent, OpLog, Site
+from .dense import hidden
 from .operands import is_float, memory_of_array, nonfinite_numbers, summary_of_number, tensors_in
 from .plans import Plan
 from .values import alive, key, state, summarize
 
 _item, _sum = torch._C.TensorBase.item, torch._C.TensorBase.sum
 _grad_on, _set_grad = torch.is_grad_enabled, torch._C._set_grad_enabled
+_dispatch_modes = torch._C._len_torch_dispatch_stack
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 _CUSTOM_BACKWARD = {
     f.__code__
@@ -32,6 +34,11 @@ _CUSTOM_BACKWARD = {
 MAX_FLOATS = 256  # escaped Python numbers that are remembered by identity
 MAX_OPERANDS = 6
 MAX_UNINITIALISED = 4096
+
+
+def unseen() -> Any:
+    """A context in which neither function modes, ours included, nor the user's dispatch modes see what torch is asked."""
+    return hidden() if _dispatch_modes() else torch._C.DisableTorchFunction()
 
 
 def looks_nonfinite(t: Any) -> bool:
@@ -79,7 +86,7 @@ class Recording:
         is_open: False once the recorder was left: hooks on graphs that the user still holds then do nothing.
         in_backward: How many backward passes are running.
         born_in_backward: Sites first met while a backward pass ran (custom backwards, as opposed to recomputation).
-        leaf_keys: Whether a memory is that of a leaf that requires a gradient; `leaves.py` sets it.
+        is_leaf_memory: Whether a memory is that of a leaf that requires a gradient; `leaves.py` sets it.
     """
 
     def __init__(self, log: OpLog) -> None:
@@ -164,6 +171,18 @@ class Recording:
         if len(self._uninitialised) > MAX_UNINITIALISED:
             self._uninitialised.popitem(last=False)
 
+    @property
+    def has_notes(self) -> bool:
+        """Whether `overwritten` has anything to forget."""
+        return self.log.has_marks or bool(self._uninitialised)
+
+    def overwritten(self, t: Any) -> None:
+        """All of `t` was written with finite values; the rest of its memory, if it is a view, was not."""
+        if t._base is None and t.layout is torch.strided:
+            address = key(t)
+            self.log.forget(address)
+            self._uninitialised.pop(address, None)
+
     def close(self) -> None:
         """Say of memory that was never written why it may be non-finite, and let go."""
         for address, (_, _, lives) in list(self._uninitialised.items()):
@@ -187,7 +206,8 @@ class Recording:
             if len(self._floats) > MAX_FLOATS:
                 self._floats.popitem(last=False)
 
-    def _event_of_number(self, number: Any, of: NonFiniteState) -> OpEvent | None:
+    def event_of_number(self, number: Any, of: NonFiniteState) -> OpEvent | None:
+        """Why a Python number or a numpy array is non-finite; None for a literal."""
         address = memory_of_array(number)
         if address is not None:
             return self.log.event_of(address)
@@ -213,7 +233,7 @@ class Recording:
             else:
                 out.states.append(of)
         for number, of in nonfinite_numbers((args, kwargs)):
-            out.add(self._event_of_number(number, of), of)
+            out.add(self.event_of_number(number, of), of)
         if plan.takes_numbers:
             out.tensors = [a for a in args if isinstance(a, (int, float, torch.Tensor)) and not isinstance(a, bool)
                            and not any(a is other for other in leave_out)]  # fmt: skip

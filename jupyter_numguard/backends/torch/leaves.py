@@ -12,16 +12,16 @@ import torch
 
 from ...errors import NonFiniteError
 from ...oplog import Key
-from .judging import Recording, looks_nonfinite
+from . import flight
+from .judging import Recording, looks_nonfinite, unseen
 from .operands import is_float
 from .values import key, state
 
 if TYPE_CHECKING:
-    from .deferred import Deferred
     from .backward import Backward
+    from .deferred import Deferred
 
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
-_Unseen = torch._C.DisableTorchFunction
 
 
 class Leaves:
@@ -57,7 +57,7 @@ class Leaves:
 
     def _accumulated(self, leaf: Any) -> None:
         try:
-            with _Unseen():
+            with unseen():
                 self._look(leaf)
         except NonFiniteError:
             raise
@@ -66,7 +66,13 @@ class Leaves:
 
     def _look(self, leaf: Any) -> None:
         g = leaf.grad
-        if not self._recording.is_open or g is None or not is_float(g) or not g.is_cpu or not looks_nonfinite(g):
+        if (
+            not self._recording.is_open
+            or g is None
+            or not is_float(g)
+            or flight.is_on_device(g)
+            or not looks_nonfinite(g)
+        ):
             return
         of = state(g)
         if not any(of):
@@ -82,8 +88,8 @@ class Leaves:
         """Launch the flags of all gradients that are on a device: at the end, where no optimizer step did."""
         for ref, _, _ in list(self._known.values()):
             leaf = ref()
-            if leaf is not None and not leaf.is_cpu:
-                deferred.look_at_gradient(leaf)
+            if leaf is not None and flight.is_on_device(leaf):
+                deferred.look_at_gradient(leaf.grad)
 
     def close(self) -> None:
         """Take the hooks away; a leaf that had none is as it was before."""

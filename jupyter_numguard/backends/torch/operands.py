@@ -46,11 +46,14 @@ def nonfinite_numbers(value: Any) -> Iterator[tuple[Any, NonFiniteState]]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from nonfinite_numbers(item)
-    elif (np := sys.modules.get("numpy")) is not None and isinstance(value, (np.ndarray, np.generic)):
-        if value.dtype.kind in "fc":
-            state = NonFiniteState(bool(np.isnan(value).any()), bool(np.isinf(value).any()))
-            if any(state):
-                yield value, state
+    elif (
+        (np := sys.modules.get("numpy")) is not None
+        and isinstance(value, (np.ndarray, np.generic))
+        and value.dtype.kind in "fc"
+    ):
+        state = NonFiniteState(bool(np.isnan(value).any()), bool(np.isinf(value).any()))
+        if any(state):
+            yield value, state
 
 
 def memory_of_array(array: Any) -> tuple[str, str, int] | None:

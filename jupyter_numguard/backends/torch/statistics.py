@@ -10,7 +10,17 @@ from typing import Any
 import torch
 
 from ...model import Counts, ExponentHistogram, TensorInfo, TensorSummary
-from .dense import COMPRESSED, as_computable, can_be_nonfinite, hidden, pieces, plain, values_of, why_unreadable
+from .dense import (
+    COMPRESSED,
+    INTEGERS,
+    as_computable,
+    can_be_nonfinite,
+    hidden,
+    pieces,
+    plain,
+    values_of,
+    why_unreadable,
+)
 
 _INF = float("inf")
 
@@ -91,9 +101,11 @@ def summarize(t: Any, variable: str | None = None) -> TensorSummary:
     what = info(t)
     plain_facts = TensorSummary(variable, what.dtype, what.shape, what.device)
     with hidden():
-        if why_unreadable(t) is not None or what.dtype.startswith("bits"):
+        if why_unreadable(t) is not None:
             return plain_facts
         owner, values = plain(t), values_of(t)
+        if not can_be_nonfinite(values.dtype) and values.dtype not in INTEGERS:
+            return plain_facts  # sub-byte and bit formats: nothing converts them
         facts = _Facts()
         for _, piece in pieces(values, limit=1 << 22):  # float64 and mask temporaries: about 100 MB
             if piece.device.type not in ("cpu", "cuda"):

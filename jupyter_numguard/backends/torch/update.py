@@ -17,13 +17,14 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from ...errors import NonFiniteError
 from ...frames import is_user_file
 from ...oplog import OpEvent, Site
+from . import flight
 from .deferred import Deferred
+from .dense import hidden, values_of, why_unreadable
+from .flags import launch
 from .forward import ForwardMode
-from .judging import Operands, Recording, looks_nonfinite
+from .judging import Operands, Recording, unseen
 from .operands import is_float
 from .values import key, state
-
-_Unseen = torch._C.DisableTorchFunction
 
 
 class Update:
@@ -73,22 +74,36 @@ class Update:
         if not self._recording.is_open:
             return
         try:
-            with _Unseen():
+            with unseen():
                 site = self._recording.log.site(f"{type(optimizer).__name__}.step", sys._getframe(1))
-                for p in (p for group in optimizer.param_groups for p in group["params"]):
-                    self._look(type(optimizer).__name__, optimizer.state.get(p, {}), p, site)
+                for p, slots in self._nonfinite(optimizer):
+                    self._look(type(optimizer).__name__, slots, p, site)
                 self._deferred.end_step(optimizer, site, sys._getframe(1))
         except NonFiniteError:
             raise
         except Exception as error:
             self._recording.fail("optimizer step", error)
 
-    def _look(self, name: str, slots: Any, p: Any, site: Site | None) -> None:
+    def _nonfinite(self, optimizer: Any) -> list[tuple[Any, list[tuple[str, Any]]]]:
+        """(parameter, what is non-finite of its state and itself) where anything is. One look at all, small ones together."""
+        found: list[tuple[Any, str, Any]] = []
+        for p in (p for group in optimizer.param_groups for p in group["params"]):
+            for slot, t in (*_state_tensors(optimizer.state.get(p)), ("", p)):
+                if is_float(t) and not flight.is_on_device(t) and t.layout is torch.strided:
+                    found.append((p, slot, t))
+        with hidden():
+            flags = launch([values_of(t) if why_unreadable(t) is None else None for _, _, t in found]).flags
+        out: dict[int, tuple[Any, list[tuple[str, Any]]]] = {}
+        for (p, slot, t), flag in zip(found, flags, strict=True):
+            if flag:
+                out.setdefault(id(p), (p, []))[1].append((slot, t))
+        return list(out.values())
+
+    def _look(self, name: str, slots: list[tuple[str, Any]], p: Any, site: Site | None) -> None:
         """State first: what a parameter was divided by explains the parameter."""
         made: list[OpEvent] = []
-        for slot, t in (*_state_tensors(slots), ("", p)):
-            if not is_float(t) or not t.is_cpu or not t.numel() or not looks_nonfinite(t) or not any(of := state(t)):
-                continue
+        for slot, t in slots:
+            of = state(t)
             known = self._recording.log.event_of(key(t))
             if known is not None and known.phase == "update":
                 made.append(known)
@@ -104,9 +119,9 @@ class Update:
             for event in made:
                 operands.add(event, event.state)
             native = f"{name}.step {slot}".strip()
-            event = self._recording.result([t], operands, site, "update", "update", native, frame=sys._getframe(2))
-            if event is not None:
-                made.append(event)
+            event_now = self._recording.result([t], operands, site, "update", "update", native, frame=sys._getframe(2))
+            if event_now is not None:
+                made.append(event_now)
 
 
 def _state_tensors(slots: Any) -> Iterator[tuple[str, Any]]:

@@ -63,7 +63,7 @@ def key(t: Any) -> Key:
             if is_simple(t):
                 return _key(t) or ("torch", id(t))
         with hidden():
-            return _key(_strided(t)) or ("torch", id(t))
+            return (_key(_strided(t)) if why_unreadable(t) is None else None) or ("torch", id(t))
     except Exception:  # storage-less, lazy or broken: the object itself is all that is known
         return ("torch", id(t))
 
@@ -80,10 +80,9 @@ def alive(t: Any) -> Callable[[], bool]:
     """
     try:
         with hidden():
-            storage = _strided(t).untyped_storage()
-            address = storage.data_ptr()
-            if address:
-                return _WeakStorage(storage, address)
+            if why_unreadable(t) is None:
+                storage = _strided(t).untyped_storage()
+                return _WeakStorage(storage, storage.data_ptr())
     except Exception:  # as in `key`
         pass
     return lambda: True

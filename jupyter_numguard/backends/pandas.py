@@ -1,0 +1,84 @@
+"""pandas: a DataFrame, Series or Index is a container of numpy arrays, named as the user types them.
+
+Nothing is copied where pandas can show its own memory. Only what can hold a non-finite number is shown: floating, complex
+and object columns. A missing value of an extension dtype (`pd.NA`) is no number and counts as finite; the arrays under a
+mask come as masked arrays. Whether a NaN is a missing marker that was loaded is for the lineage to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .numpy import NumpyBackend
+
+
+class PandasBackend(NumpyBackend):
+    """Shows what is inside pandas' containers; the arrays themselves are `NumpyBackend`'s."""
+
+    def owns(self, value: object) -> bool:
+        """False: pandas has containers only. (A `Timestamp` or `pd.NA` is no tensor.)"""
+        return False
+
+    def children(self, value: object) -> Iterable[tuple[str, object]] | None:
+        """The float columns of a frame (`["a"]`), the values of a series or index (an empty suffix), the `.index`."""
+        if isinstance(value, pd.DataFrame):
+            return _of_frame(value)
+        if isinstance(value, pd.Series):
+            return [*_own_values(value), *_of_index(value.index)]
+        if isinstance(value, pd.Index):
+            return _own_values(value)
+        return None
+
+    def intercept(self, log: object) -> None:  # type: ignore[override]
+        """None: what pandas computes, numpy signals."""
+        return None
+
+    keep_watch = intercept  # type: ignore[assignment]
+
+
+def _of_frame(frame: pd.DataFrame) -> Iterator[tuple[str, object]]:
+    unique = frame.columns.is_unique
+    for i, label in enumerate(frame.columns):
+        if _can_be_nonfinite(frame.dtypes.iloc[i]):
+            plain = unique and isinstance(label, str | int | float | bool | tuple)
+            column = frame.iloc[:, i]
+            for _, values in _own_values(column):
+                yield (f"[{label!r}]" if plain else f".iloc[:, {i}]"), values
+    yield from _of_index(frame.index)
+
+
+def _of_index(index: pd.Index) -> list[tuple[str, object]]:
+    return [(".index", values) for _, values in _own_values(index)]
+
+
+def _own_values(column: Any) -> list[tuple[str, object]]:
+    """The values of a series or index as one array; none where they cannot be non-finite."""
+    dtype = column.dtype
+    if not _can_be_nonfinite(dtype):
+        return []
+    if isinstance(dtype, np.dtype):
+        return [("", _apart(column.to_numpy(copy=False)))]
+    if isinstance(dtype, pd.SparseDtype):
+        return [("", np.asarray(column.array))]
+    data, mask = getattr(column.array, "_data", None), getattr(column.array, "_mask", None)
+    if isinstance(data, np.ndarray) and isinstance(mask, np.ndarray):
+        return [("", np.ma.MaskedArray(data, mask=mask))]
+    return [("", column.to_numpy(dtype=np.float64, na_value=0.0))]  # arrow: a null is no number
+
+
+def _can_be_nonfinite(dtype: Any) -> bool:
+    kind = getattr(dtype, "kind", "O")
+    if isinstance(dtype, pd.SparseDtype):
+        return _can_be_nonfinite(dtype.subtype)
+    return kind in "fc" or (isinstance(dtype, np.dtype) and kind == "O")
+
+
+def _apart(values: Any) -> Any:
+    """The same memory as an array whose base is no array: columns share one block, yet each is a variable of its own."""
+    if values.dtype.kind not in "fc" or values.dtype.itemsize > 16 or values.size == 0:
+        return values
+    return np.asarray(memoryview(values))

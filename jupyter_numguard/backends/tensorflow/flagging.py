@@ -1,0 +1,136 @@
+"""The operations that are put into a shadow graph: one flag per float result, and one update of the flags' memory.
+
+No host read while it runs. `state` holds four numbers, shared by all graphs:
+
+    [0] step: outermost calls so far    [1] tick: graph executions within the step
+    [2] the step in which the running function was lost, 0 if it is finite so far    [3] a branch or body was lost
+
+Each graph's memory keeps, per node, the time (step * TICKS + tick) when it was first NaN, first Inf, and the graph's run.
+Until something non-finite leaves the function (a result, a variable), a new step forgets the last one's: what was absorbed
+then cannot hide what happens now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from . import private
+from .graph import FlaggedGraph, Node
+
+TICKS = float(1 << 24)  # graph executions per step; with float64, 2**29 steps are exact
+SCOPE = "numguard_flags"
+_SMALL = 32_768  # elements up to which telling NaN from Inf costs next to nothing
+_SUMMARISED = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+
+
+def new_variable(value: Any) -> Any:
+    """A variable outside of the graph that is being built, unseen by the function's own variable creators."""
+    with tf.init_scope():
+        return private.ResourceVariable(value, trainable=False)
+
+
+class Flagging:
+    """Puts flags into graphs. Its operations are unseen by the recorder, by tapes and by gradients."""
+
+    def __init__(self) -> None:
+        self._state: Any = None
+
+    def begin(self, flagged: FlaggedGraph) -> None:
+        """At the top of an outermost graph: a new step begins."""
+        root = flagged.root
+        with private.stop_recording(), tf.name_scope(SCOPE):
+            if self._state is None:
+                self._state = new_variable(np.zeros(4))
+            if root.runs is None:
+                root.runs, root.lost = new_variable(np.float64(0)), new_variable(np.float64(0))
+            if flagged.outer is None and not flagged.is_backward:
+                step = self._state.read_value()[0] + 1.0
+                self._state.assign(tf.stack([step, 0.0, root.lost.read_value(), 0.0]))
+
+    def flag(self, flagged: FlaggedGraph, tensor: Any, node: Node) -> bool:
+        """Add the flag of one float result; False if its dtype has none."""
+        with private.stop_recording(), tf.name_scope(SCOPE):
+            if tensor.dtype.is_complex:
+                flag = _plain(tf.math.real(tensor)) + _plain(tf.math.imag(tensor))
+            elif tensor.dtype not in _SUMMARISED:
+                return False
+            elif flagged.is_xla:
+                flag = _plain(tensor)
+            else:
+                flag = private.gen_debug_ops.debug_numeric_summary_v2(
+                    tensor, tensor_debug_mode=8 if node.is_wide else 2, tensor_id=-1
+                )
+        flagged.flags.append(flag)
+        return True
+
+    def is_wide(self, flagged: FlaggedGraph, tensor: Any, operands: Iterable[int]) -> bool:
+        """Whether NaN and Inf should be told apart: where it is cheap, and downstream of a written Inf."""
+        size = tensor.shape.num_elements()
+        return (
+            flagged.is_xla
+            or tensor.dtype.is_complex
+            or (size is not None and size <= _SMALL)
+            or any(flagged.nodes[i].op == "Const" or flagged.nodes[i].is_wide for i in operands)
+        )
+
+    def end(self, flagged: FlaggedGraph) -> list[Any]:
+        """At the bottom of a graph: remember what was non-finite. The operations that must run, if any."""
+        if not flagged.flags:
+            return []
+        root = flagged.root
+        is_outermost = flagged.outer is None
+        with private.stop_recording(), tf.name_scope(SCOPE):
+            flagged.memory = new_variable(np.zeros((len(flagged.flags), 3)))
+            flagged.runs = root.runs if is_outermost else new_variable(np.float64(0))
+            state = self._state.read_value()
+            step, now = state[0], state[0] * TICKS + state[1] + 1.0
+            run = flagged.runs.read_value() + (0.0 if flagged.is_backward else 1.0)
+            nonfinite = _rows(flagged)
+            before = flagged.memory.read_value()
+            is_kept = tf.logical_or(state[2] > 0.0, tf.floor(before[:, :2] / TICKS) >= step)
+            times = tf.where(is_kept, before[:, :2], tf.zeros_like(before[:, :2]))
+            was_known = tf.reduce_any(times > 0.0, axis=1)
+            times = tf.where(tf.logical_and(nonfinite, times <= 0.0), now, times)
+            runs = tf.where(was_known, before[:, 2], tf.where(tf.reduce_any(nonfinite, axis=1), run, 0.0))
+            must = [flagged.memory.assign(tf.concat([times, runs[:, None]], 1), read_value=False)]
+            leaving = np.zeros(len(flagged.flags), bool)
+            leaving[list(flagged.outs.union(*(nodes for _, nodes in flagged.writes)))] = True
+            is_lost = tf.reduce_any(tf.logical_and(tf.reduce_any(nonfinite, axis=1), leaving))
+            lost = tf.maximum(tf.cast(is_lost, tf.float64), state[3])
+            tick = state[1] + 1.0
+            if is_outermost:
+                first = root.lost.read_value()
+                must.append(
+                    root.lost.assign(tf.where(tf.logical_and(first <= 0.0, lost > 0.0), step, first), read_value=False)
+                )
+            if not flagged.is_backward:
+                must.append(flagged.runs.assign(run, read_value=False))
+            must.append(self._state.assign(tf.stack([step, tick, state[2], lost]), read_value=False))
+        return [op for op in must if op is not None]
+
+
+def _rows(flagged: FlaggedGraph) -> Any:
+    """[n, 2] bool: NaN, Inf. A flag that does not tell them apart counts as Inf."""
+    wide = [i for i, node in enumerate(flagged.nodes) if node.is_wide]
+    narrow = [i for i, node in enumerate(flagged.nodes) if not node.is_wide]
+    parts = []
+    if wide:
+        table = tf.stack([flagged.flags[i] for i in wide])  # [n, 3]: -Inf, Inf, NaN, 0 where absent
+        is_inf = tf.logical_or(tf.not_equal(table[:, 0], 0.0), tf.not_equal(table[:, 1], 0.0))
+        parts.append(tf.stack([tf.not_equal(table[:, 2], 0.0), is_inf], axis=1))
+    if narrow:
+        column = tf.stack([flagged.flags[i] for i in narrow])[:, 1] > 0.0  # [n, 2]: id, any
+        parts.append(tf.stack([tf.zeros_like(column), column], axis=1))
+    order = np.argsort(np.array(wide + narrow))
+    return tf.gather(tf.concat(parts, 0), order)
+
+
+def _plain(tensor: Any) -> Any:
+    """The same three numbers from operations that XLA knows and fuses."""
+    x = tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor
+    nan, inf = tf.reduce_any(tf.math.is_nan(x)), tf.reduce_any(tf.math.is_inf(x))
+    return tf.stack([tf.constant(0.0), tf.cast(inf, tf.float32), tf.cast(nan, tf.float32)])

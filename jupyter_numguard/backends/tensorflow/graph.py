@@ -1,0 +1,123 @@
+"""What is known of one instrumented function graph: its float results as nodes, what they were made from, what they reach.
+
+A node stands for every tensor that only moves its values. Times come from the flags' memory after the graph ran
+(`flagging.py`): 0 never, else when it was first non-finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from ...oplog import OpEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the user's code; graphs keep no code objects."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPlace:
+    """Where an operation of a graph comes from.
+
+    Attributes:
+        line: The user's line, None if only libraries built it.
+        forward: For gradients, the line of the forward operation; `forward_op` its type.
+        api: The library function that the user called; for gradients, in the forward line.
+    """
+
+    line: Line | None
+    forward: Line | None
+    forward_op: str
+    api: str
+    is_update: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One float result in a graph.
+
+    Attributes:
+        name: The operation's name in the graph.
+        operands: Nodes that its operands hold the values of.
+        is_source: Its values were not computed in this graph.
+        is_wide: NaN and Inf are told apart.
+        callees: Names of the graphs that the operation calls.
+        resource: For a read of a variable, the tensor of its handle in the graph.
+        captured: For a placeholder, its own tensor.
+    """
+
+    op: str
+    name: str
+    place: GraphPlace
+    operands: frozenset[int]
+    is_source: bool
+    is_wide: bool
+    callees: tuple[str, ...] = ()
+    resource: Any = None
+    captured: Any = None
+
+
+@dataclass(slots=True, eq=False)
+class Root:
+    """One traced function that the user (or Keras) calls from eager code.
+
+    Attributes:
+        runs, lost: Variables: how often it ran; the step in which something non-finite first left it.
+        statement, called_from: Where it was called from first.
+    """
+
+    name: str
+    runs: Any = None
+    lost: Any = None
+    statement: int = -1
+    called_from: tuple[tuple[CodeType, int, int], ...] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class FlaggedGraph:
+    """One instrumented graph.
+
+    Attributes:
+        outer: The graph that this one is a branch, a body or a callee of.
+        nodes: In the order of building.
+        of: Tensor name -> the nodes whose values it holds.
+        flags: The flag tensors, while the graph is built.
+        writes: (the handle's tensor in the graph, nodes of the value written).
+        outs: Nodes of the function's results.
+        memory: The variable that holds each node's times, [n, 3] (NaN, Inf, run).
+        times: Its value, as read last.
+        input_events: Event of the eager tensor that was its k-th input.
+    """
+
+    graph: Any
+    outer: FlaggedGraph | None
+    root: Root
+    is_backward: bool = False
+    is_xla: bool = False
+    nodes: list[Node] = field(default_factory=list)
+    of: dict[str, frozenset[int]] = field(default_factory=dict)
+    flags: list[Any] = field(default_factory=list)
+    writes: list[tuple[Any, frozenset[int]]] = field(default_factory=list)
+    outs: frozenset[int] = frozenset()
+    memory: Any = None
+    runs: Any = None
+    is_done: bool = False
+    times: Any = None
+    input_events: dict[int, OpEvent] = field(default_factory=dict)
+
+    def nodes_of(self, tensors: Iterable[Any]) -> frozenset[int]:
+        """The nodes whose values some graph tensors hold."""
+        return frozenset().union(*(self.of.get(getattr(t, "name", ""), ()) for t in tensors))
+
+    def when(self, node: int) -> float:
+        """When the node was first non-finite; 0 if never."""
+        nan, inf = self.times[node][0], self.times[node][1]
+        return float(min(t for t in (nan, inf) if t > 0)) if nan > 0 or inf > 0 else 0.0

@@ -1,0 +1,174 @@
+"""Graphs while they are built: every float result becomes a node with a flag. Nothing here ever raises into the user's code.
+
+A graph whose instrumentation fails keeps what it has and is listed as not traced; its own operations are untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import tensor_util
+
+from ...oplog import OpLog
+from .flagging import Flagging
+from .graph import FlaggedGraph, GraphPlace, Node, Root
+from .lines import place_of
+from .optables import CALLS, MOVING, PYTHON_CALLS, SCRATCH, SOURCES, writes
+
+
+class Instrument:
+    """The instrumented graphs of one trace.
+
+    Attributes:
+        graphs: The finished ones, inner before outer.
+        is_busy: Our own operations are being built: not to be instrumented.
+    """
+
+    def __init__(self, log: OpLog) -> None:
+        """What cannot be instrumented is listed in `log`."""
+        self._log = log
+        self._flagging = Flagging()
+        self._live: dict[Any, FlaggedGraph] = {}
+        self.graphs: list[FlaggedGraph] = []
+        self.is_busy = False
+
+    def of(self, graph: Any) -> FlaggedGraph | None:
+        """The instrumented graph, if it is one."""
+        return self._live.get(graph)
+
+    def begin(self, graph: Any, root: Root, *, is_xla: bool, is_backward: bool = False) -> FlaggedGraph | None:
+        """A graph begins to be built; its inputs are there already."""
+        was_busy, self.is_busy = self.is_busy, True
+        try:
+            outer = None if is_backward else self._live.get(getattr(graph, "outer_graph", None))
+            flagged = FlaggedGraph(graph, outer, root, is_backward, is_xla)
+            self._flagging.begin(flagged)
+            self._live[graph] = flagged
+            for tensor in graph.inputs:
+                self._add(flagged, "Placeholder", [tensor], None)
+            return flagged
+        except Exception as failure:
+            self._give_up(root, failure)
+            return None
+        finally:
+            self.is_busy = was_busy
+
+    def end(self, flagged: FlaggedGraph | None, results: Any) -> None:
+        """The graph's results are known: the flags' memory is written last."""
+        if flagged is None:
+            return
+        was_busy, self.is_busy = self.is_busy, True
+        try:
+            flagged.outs = flagged.nodes_of(_tensors(results))
+            must = self._flagging.end(flagged)
+            if flagged.is_backward:  # no automatic control dependencies there
+                flagged.graph.control_outputs.extend(must)
+            if flagged.memory is not None:
+                self.graphs.append(flagged)
+        except Exception as failure:
+            self._give_up(flagged.root, failure)
+        finally:
+            flagged.is_done = True
+            flagged.flags.clear()
+            self.is_busy = was_busy
+
+    def _give_up(self, root: Root, failure: Exception) -> None:
+        self._log.add_not_traced(f"inside of {root.name}", f"its graph could not be instrumented: {failure!r}")
+
+    def on_op(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], graph: Any, frame: FrameType | None) -> None:
+        """An operation was put into a graph that is being built."""
+        flagged = self._live.get(graph)
+        if flagged is None or self.is_busy:
+            return
+        if flagged.is_done:  # its results are being wrapped up
+            if op in MOVING:
+                for tensor in outputs:
+                    flagged.of[tensor.name] = flagged.nodes_of(inputs)
+            return
+        self.is_busy = True
+        try:
+            self._on_op(flagged, op, inputs, outputs, frame)
+        except Exception as failure:
+            self._give_up(flagged.root, failure)
+        finally:
+            self.is_busy = False
+
+    def _on_op(
+        self, flagged: FlaggedGraph, op: str, inputs: Sequence[Any], outputs: Sequence[Any], frame: FrameType | None
+    ) -> None:
+        operands = flagged.nodes_of(inputs)
+        if writes(op):
+            flagged.writes.append((inputs[0], operands))
+        elif op in MOVING:
+            for tensor in outputs:
+                flagged.of[tensor.name] = operands
+        else:
+            if op in PYTHON_CALLS:
+                self._log.add_not_traced(f"py_function in {flagged.root.name}", "it runs outside of the graph")
+            self._add(flagged, op, outputs, frame, operands)
+
+    def _add(
+        self, flagged: FlaggedGraph, op: str, outputs: Sequence[Any], frame: FrameType | None,
+        operands: frozenset[int] = frozenset(),
+    ) -> None:  # fmt: skip
+        place = None
+        callees = _callees(outputs[0].op) if op in CALLS and outputs else ()
+        for slot, tensor in enumerate(outputs):
+            if not (tensor.dtype.is_floating or tensor.dtype.is_complex) or slot in SCRATCH.get(op, ()):
+                flagged.of[tensor.name] = operands
+                continue
+            if op == "Const" and _is_finite_constant(tensor):
+                continue
+            place = place or self._place_of(tensor.op, frame)
+            node = Node(
+                op, tensor.op.name, place, operands, op in SOURCES, self._flagging.is_wide(flagged, tensor, operands), callees,
+                tensor.op.inputs[0] if op == "ReadVariableOp" else None, tensor if op == "Placeholder" else None,
+            )  # fmt: skip
+            if self._flagging.flag(flagged, tensor, node):
+                flagged.of[tensor.name] = frozenset({len(flagged.nodes)})
+                flagged.nodes.append(node)
+            else:
+                flagged.of[tensor.name] = operands
+
+    def _place_of(self, op: Any, frame: FrameType | None) -> GraphPlace:
+        """Where an operation comes from; a gradient is told by the API function of its forward operation."""
+        place, forward = place_of(op, frame)
+        flagged = self._live.get(forward.graph) if forward is not None else None
+        if flagged is None or forward is None or not forward.outputs:
+            return place
+        known = [flagged.nodes[i] for i in flagged.nodes_of(forward.outputs[:1])]
+        return replace(place, api=next((n.place.api for n in known if n.name == forward.name), ""))
+
+    def close(self) -> None:
+        """Drop all graphs."""
+        self._live.clear()
+        self.graphs.clear()
+        self._flagging = Flagging()
+
+
+def _tensors(results: Any) -> list[Any]:
+    return [t for t in tf.nest.flatten(results, expand_composites=True) if hasattr(t, "name")]
+
+
+def _is_finite_constant(tensor: Any) -> bool:
+    value = tensor_util.constant_value(tensor)
+    return value is not None and bool(np.isfinite(np.asarray(value, np.complex128)).all())
+
+
+def _callees(op: Any) -> tuple[str, ...]:
+    """Names of the functions that a calling operation runs."""
+    names = []
+    for attribute in ("f", "then_branch", "else_branch", "body", "branches"):
+        try:
+            value = op.get_attr(attribute)
+        except ValueError:  # this operation has no such attribute
+            continue
+        names += [f.name for f in (value if isinstance(value, list) else [value])]
+    return tuple(names)
+
+

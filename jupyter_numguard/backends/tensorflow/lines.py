@@ -1,0 +1,46 @@
+"""The user's line of an operation while its graph is built, and what kind of code builds it."""
+
+from __future__ import annotations
+
+from types import FrameType
+from typing import Any
+
+from ...frames import is_user_file
+from .graph import GraphPlace, Line
+from .places import is_update_frame, is_wrapper, local
+
+
+def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any]:
+    """Where a graph operation comes from, and for gradients the forward operation in its graph.
+
+    Cost: one formatted traceback, once per operation of the source.
+    """
+    forward: Any = None
+    forward_op = api = ""
+    is_update = is_user = False
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "_gradient_function" and not forward_op and code.co_filename.endswith("backprop.py"):
+            forward_op = str(local(frame, "op_name"))
+            known = [*(local(frame, "outputs") or ()), *(local(frame, "inputs") or ())]
+            forward = next((t.op for t in known if hasattr(t, "op")), None)
+        elif code.co_name == "_GradientsHelper" and not forward_op:
+            other = local(frame, "op")
+            if other is not None:
+                forward_op, forward = other.type, other
+        is_update |= is_update_frame(code)
+        if not is_user:
+            is_user = "__autograph_generated_file" in code.co_filename or is_user_file(code.co_filename)
+            if not is_user and not is_wrapper(code):
+                api = code.co_name
+        frame = frame.f_back
+    forward_line = line_of(forward) if forward is not None else None
+    return GraphPlace(line_of(op), forward_line, forward_op, "" if forward_op else api, is_update), forward
+
+
+def line_of(op: Any) -> Line | None:
+    """The innermost user's line of an operation; TensorFlow has mapped autograph's generated files back already."""
+    for entry in reversed(op.traceback):
+        if is_user_file(entry.filename):
+            return Line(entry.filename, entry.lineno, entry.name)
+    return None

@@ -1,0 +1,164 @@
+"""A rewrite is called verified only where running it on the operands proves it, and running it changes nothing."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+import torch.nn.functional as F
+
+from jupyter_numguard.model import ExecutionRef, LineagePath, Origin, SourceStatement
+from jupyter_numguard.rewrite import Proposal, load_rewrites, propose
+from jupyter_numguard.verify import Verdict, verifier
+
+EXECUTION = ExecutionRef(1)
+MODULES = {"torch": torch, "F": F, "np": np, "tf": tf, "nn": torch.nn}
+
+
+def proposal(code: str, op: str, *sources: str, framework: Any = "torch") -> Proposal:
+    """The first proposal for statements given newest first."""
+    statements = tuple(SourceStatement(EXECUTION, 9 - i, 9 - i, source) for i, source in enumerate(sources))
+    origin = Origin("op", "exact", EXECUTION, None, 9, sources[0], None, None, (), op, op, "forward", None, 1, (), None)
+    return propose(LineagePath("y", origin, statements=statements, framework=framework), load_rewrites(), code)[0]
+
+
+def verdict(code: str, op: str, *sources: str, framework: Any = "torch", **samples: Any) -> Verdict:
+    """What running the first proposal on the samples shows."""
+    return verifier(samples, MODULES)(proposal(code, op, *sources, framework=framework))
+
+
+LOGITS = torch.tensor([[200.0, 0.0, 100.0], [1.0, 2.0, 3.0]], requires_grad=True)
+
+
+def test_verified_says_finite_gradient_and_how_close() -> None:
+    """The note of a verified rewrite says what was run and how far the two forms are apart."""
+    got = verdict("NG201", "log", "y = torch.log(torch.softmax(z, -1))", z=LOGITS)
+
+    assert got.verified, got
+    assert got.note.startswith("Run on the operands that failed: finite, gradient too; largest relative change ")
+    assert got.note.endswith("on 6 of 6 elements.")
+
+
+@pytest.mark.parametrize(
+    ("code", "op", "framework", "source", "x"),
+    [
+        ("NG203", "exp", "torch", "y = x.exp().sum().log()", torch.tensor([800.0, 1.0])),
+        ("NG203", "exp", "torch", "y = x.exp() / x.exp().sum()", torch.tensor([800.0, 1.0])),
+        ("NG203", "exp", "torch", "y = torch.log(1 + torch.exp(x))", torch.tensor([200.0, -3.0]).half()),
+        ("NG202", "log", "torch", "y = torch.log(1 - torch.sigmoid(x))", torch.tensor([40.0, -3.0])),
+        ("NG203", "exp", "numpy", "y = np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)", np.array([[800.0, 1.0]])),
+        ("NG203", "exp", "numpy", "y = np.log(np.sum(np.exp(x)))", np.array([1000.0, 1000.5], np.float32)),
+        ("NG201", "log", "tensorflow", "y = tf.math.log(tf.nn.softmax(x))", tf.constant([[200.0, 0.0]])),
+        ("NG203", "exp", "tensorflow", "y = tf.exp(x) / tf.reduce_sum(tf.exp(x))", tf.constant([200.0, 0.0])),
+    ],
+)
+def test_stable_forms_are_verified(code: str, op: str, framework: Any, source: str, x: Any) -> None:
+    """On the operands that made the original fail, in three frameworks and several dtypes."""
+    got = verdict(code, op, source, framework=framework, x=x)
+
+    assert got.verified, got
+
+
+def test_softmax_over_the_wrong_elements_is_refuted() -> None:
+    """exp(x)/sum(exp(x)) of a 2-D tensor sums over everything; the vector form would not, although both are finite."""
+    got = verdict("NG203", "exp", "y = x.exp() / x.exp().sum()", x=torch.full((2, 2), 800.0))
+
+    assert not got.verified
+    assert "differs" in got.note
+
+
+def test_statement_that_stays_non_finite_is_refuted() -> None:
+    """The expression is cured, and the division beside it is not."""
+    got = verdict("NG201", "log", "y = torch.log(torch.softmax(z, -1)) / c", z=LOGITS, c=torch.zeros(3))
+
+    assert not got.verified
+    assert "the whole statement is not finite" in got.note
+
+
+def test_moved_operand_is_refuted() -> None:
+    """The copy of `z` is not what the softmax saw: the copies contradict each other."""
+    sources = ("y = torch.log(p)", "p = torch.softmax(z, -1)")
+    z, p = torch.tensor([[2.0, 0.5]]), torch.tensor([[0.1, 0.9]])
+
+    got = verdict("NG201", "log", *sources, z=z, p=p)
+
+    assert not got.verified
+    assert "do not belong together" in got.note
+
+
+def test_missing_copy_is_said() -> None:
+    """Without the operand nothing is run, and the note says which."""
+    got = verdict("NG201", "log", "y = torch.log(torch.softmax(z, -1))")
+
+    assert Verdict(False, "Not run: no copy of `z` was taken.") == got
+
+
+CALLED: list[object] = []
+
+
+def spy(x: object) -> object:
+    """A function of the user."""
+    CALLED.append(x)
+    return x
+
+
+@pytest.mark.parametrize(
+    "operand",
+    ["spy(z)", "z + torch.rand(2, 3)", "F.dropout(z)", "z.add_(1)", "(q := z)", "z.register_hook(spy)", "model(z)"],
+)
+def test_nothing_but_computation_is_run(operand: str) -> None:
+    """No function of the user, no random number, no in-place method, no binding: such operands are not evaluated."""
+    state, version = torch.get_rng_state(), LOGITS._version
+    run = verifier({"z": LOGITS}, {**MODULES, "spy": spy, "model": spy})
+
+    got = run(proposal("NG201", "log", f"y = torch.log(torch.softmax({operand}, -1))"))
+
+    assert not got.verified
+    assert got.note.startswith("Not run: ")
+    assert [] == CALLED
+    assert version == LOGITS._version
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_rest_of_the_statement_is_not_run_where_it_calls_the_user() -> None:
+    """The expression is still proved, and the note says that only it was run."""
+    run = verifier({"z": LOGITS}, {**MODULES, "spy": spy})
+
+    got = run(proposal("NG201", "log", "y = spy(torch.log(torch.softmax(z, -1)))"))
+
+    assert got.verified
+    assert "only the rewritten expression was run" in got.note
+    assert [] == CALLED
+
+
+def test_verifying_leaves_no_trace() -> None:
+    """Warning filters, error states, gradient mode and the copies are as before, and nothing is warned about."""
+    x = np.array([800.0, 1.0])
+    before = (list(warnings.filters), np.geterr(), torch.is_grad_enabled(), x.copy())
+
+    with warnings.catch_warnings(record=True) as seen, torch.no_grad():
+        warnings.simplefilter("always")
+        filters = list(warnings.filters)
+        verdict("NG203", "exp", "y = np.exp(x) / np.exp(x).sum()", framework="numpy", x=x)
+        verdict("NG201", "log", "y = torch.log(torch.softmax(z, -1))", z=LOGITS)
+        assert filters == list(warnings.filters)
+        assert not torch.is_grad_enabled()
+
+    assert [] == [str(w.message) for w in seen]
+    assert before[:3] == (list(warnings.filters), np.geterr(), torch.is_grad_enabled())
+    assert np.array_equal(before[3], x)
+    assert LOGITS.grad is None
+
+
+def test_inference_mode_does_not_hide_the_gradient() -> None:
+    """A cell that runs under inference_mode gets its verdict, gradient included."""
+    with torch.inference_mode():
+        z = torch.tensor([[200.0, 0.0]])
+        got = verdict("NG201", "log", "y = torch.log(torch.softmax(z, -1))", z=z)
+
+    assert got.verified, got
+    assert "gradient too" in got.note
