@@ -122,7 +122,7 @@ class Boundaries:
         if window is not None:
             window.notices.append(text)
         else:
-            print(text, file=sys.stderr)
+            _print(text)
 
     # --- cells ------------------------------------------------------------------------------------------------------
     def _pre_run_cell(self, info: Any) -> None:
@@ -170,7 +170,7 @@ class Boundaries:
 
     def _show_notices(self, window: Window) -> None:
         for text in window.notices:
-            print(text, file=sys.stderr)
+            _print(text)
 
     # --- hooks ------------------------------------------------------------------------------------------------------
     def _install(self) -> None:
@@ -265,6 +265,13 @@ class Hook:
             delattr(self._owner, self._name)
         else:
             setattr(self._owner, self._name, self._had)
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, file=sys.stderr)
+    except Exception:
+        pass  # the user's own sys.stderr fails: there is nowhere left to say it
 
 
 def _interrupted(code: CodeType) -> CodeType:

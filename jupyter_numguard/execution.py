@@ -36,7 +36,7 @@ class _Glance:
 
     Attributes:
         index: Position in the execution.
-        leaves: (path, root, memory, framework) of every tensor that the statement could touch.
+        leaves: (path, root, memory, framework, in a data frame) of every tensor that the statement could touch.
         probes: Per backend: the flags of those that may have changed, and their positions in `leaves`.
     """
 
@@ -47,7 +47,7 @@ class _Glance:
     binds: frozenset[str]
     written: Written
     place: Place | None = None
-    leaves: list[tuple[str, str, Key, Framework]] = field(default_factory=list)
+    leaves: list[tuple[str, str, Key, Framework, bool]] = field(default_factory=list)
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
 
 
@@ -188,7 +188,7 @@ class Execution:
                 _, positions, values = groups.setdefault(id(backend), (backend, [], []))
                 positions.append(len(glance.leaves))
                 values.append(value)
-            glance.leaves.append((leaf.path, leaf.root, leaf.key, backend.framework_name))
+            glance.leaves.append((leaf.path, leaf.root, leaf.key, backend.framework_name, leaf.in_table))
         for backend, positions, values in groups.values():
             try:
                 glance.probes.append((backend, backend.probe(values), positions))
@@ -223,8 +223,8 @@ class Execution:
                     binds=glance.binds,
                     written=glance.written,
                     seen=tuple(
-                        Seen(path, root, key, framework, last.get(path, False), path in looked)
-                        for path, root, key, framework in glance.leaves
+                        Seen(path, root, key, framework, last.get(path, False), path in looked, in_table)
+                        for path, root, key, framework, in_table in glance.leaves
                     ),
                     signals=[e for e in log.signals() if e.statement == glance.index] if log is not None else [],
                     escapes=[e for e in log.escaped if e.statement == glance.index] if log is not None else [],

@@ -51,10 +51,7 @@ class Guard:
         if kind in self._said:
             return
         self._said.add(kind)
-        try:
-            self._say(f"numguard: could not {purpose}; the cell is unaffected. Please report: {_describe(error)}")
-        except Exception:
-            pass  # the user's own sys.stderr is broken: there is nowhere left to say it
+        self._say(f"numguard: could not {purpose}; the cell is unaffected. Please report: {_describe(error)}")
 
 
 def _describe(error: BaseException) -> str:

@@ -68,11 +68,18 @@ _HOLDERS = frozenset({"types", "argparse"})  # SimpleNamespace, Namespace: attri
 _NOT_ENTERED_PREFIXES = (*(f"{name}." for name in _NOT_ENTERED), "torch._")  # torch._dynamo, …: compilers' bookkeeping
 _dict_of = type.__dict__["__dict__"].__get__
 _mro_of = type.__dict__["__mro__"].__get__
+_module_of = type.__dict__["__module__"].__get__
 
 
 def is_atom(value: object) -> bool:
     """Whether the value's type can hold no tensor: text, integers, modules, code."""
     return id(type(value)) in _ATOM_IDS  # by id: a metaclass may have any idea of `==`
+
+
+def package_of(cls: type) -> str:
+    """The top package that the class says it is from, without asking its metaclass."""
+    module = _module_of(cls)
+    return module.partition(".")[0] if type(module) is str else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,7 @@ def _plan(cls: type) -> _Plan:
             break
     else:
         container = None
-    module = _dict_of(cls).get("__module__")
+    module = _module_of(cls)
     if type(module) is str and f"{module}.".startswith(_NOT_ENTERED_PREFIXES):
         return _Plan(container, (), (), shows_class=False, has_settings=True)
     dictionaries, slots = [], []

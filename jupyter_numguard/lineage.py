@@ -54,6 +54,7 @@ class Seen:
     Attributes:
         path, root: As the user would type it; the namespace's name it starts with.
         changed: Its light fingerprint differs from the last look, or it is new.
+        in_table: A column of a data frame.
     """
 
     path: str
@@ -62,6 +63,7 @@ class Seen:
     framework: Framework
     nonfinite: bool
     changed: bool = True
+    in_table: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +104,7 @@ class Version:
     run: StatementRun | None
     parents: tuple[Version, ...]
     state: NonFiniteState | None = None
+    in_table: bool = False
     answer: Answer | None = None
 
 
@@ -177,8 +180,9 @@ class Lineage:
             if old is None and seen.root not in run.binds and (same := self._by_key.get(seen.key)) is not None:
                 self._by_path[seen.path] = Version(seen.path, seen.root, seen.key, seen.framework, same.run, (same,))
                 continue  # another path to memory that is known
+            state = states.get(seen.key)
             new.append(
-                Version(seen.path, seen.root, seen.key, seen.framework, run, tuple(before), states.get(seen.key))
+                Version(seen.path, seen.root, seen.key, seen.framework, run, tuple(before), state, seen.in_table)
             )
         for version in new:
             self._by_path[version.path] = version
@@ -331,6 +335,8 @@ class Lineage:
         if known:
             return min(known, key=lambda a: a.order)
         signals = run.signals
+        if version.in_table and not signals and not state.inf:
+            return Answer(None, "missing values of a data frame", order, None, run)
         if signals:
             return Answer(self._origin(signals[0], "op"), None, order, signals[0], run, tuple(signals))
         meant_nan = [

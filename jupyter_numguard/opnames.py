@@ -11,7 +11,7 @@ _SPELLINGS: dict[str, str] = {
     "add": "add iadd radd addv2 addn biasadd accumulaten",
     "sub": "sub isub rsub subtract",
     "mul": "mul imul rmul multiply mulnonan scalarmul",
-    "div": "div idiv truediv itruediv rtruediv truedivide divide realdiv divnonan reciprocal reciprocalgrad xdivy "
+    "div": "div idiv rdiv truediv itruediv rtruediv truedivide divide realdiv divnonan reciprocal reciprocalgrad xdivy "
     "floordiv floordivide ifloordiv rfloordiv",
     "mod": "mod remainder fmod floormod imod rmod divmod",
     "pow": "pow ipow rpow power floatpower square",

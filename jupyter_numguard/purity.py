@@ -21,9 +21,11 @@ _PURE = frozenset(
     mean amax amin max min reduce_max reduce_min std var numel size dim
     matmul mm bmm dot einsum tensordot outer ones_like zeros_like full_like tensor constant ones zeros full finfo
     masked_fill where tril triu isfinite is_finite cross_entropy binary_cross_entropy_with_logits mse_loss
-    sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
+    reduce_all divide_no_nan sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
     """.split()
 )
+# Python's own functions that only compute; the run gives them to the expression.
+BUILTINS = {"max": max, "min": min, "abs": abs, "float": float, "int": int, "len": len, "round": round}
 _PLAIN_ATTRIBUTES = frozenset({"T", "mT", "shape", "dtype", "ndim", "eps", "tiny", "max", "min", "nn", "functional"})
 _NODES = (
     ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Slice, ast.Tuple, ast.List,
@@ -38,7 +40,7 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
             return f"it holds {type(child).__name__}, which is not run"
         if isinstance(child, ast.Is | ast.IsNot):
             return "identity is not compared on copies"
-        if isinstance(child, ast.Name) and child.id not in names and child.id not in aliases:
+        if isinstance(child, ast.Name) and child.id not in {*names, *aliases, *BUILTINS}:
             return f"no copy of `{child.id}` was taken"
         if isinstance(child, ast.Call) and not _is_pure(child.func, aliases):
             return f"`{ast.unparse(child.func)}` is not run: it may do more than compute"
@@ -54,6 +56,8 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
 
 
 def _is_pure(function: ast.expr, aliases: Mapping[str, str]) -> bool:
+    if isinstance(function, ast.Name) and function.id in BUILTINS and function.id not in aliases:
+        return True
     name = full_name(function, aliases)
     if name is not None:
         return name in functions() or (name.split(".")[0] in ROOTS and name.rsplit(".", 1)[-1] in _PURE)

@@ -7,6 +7,7 @@ needs other arguments is a second pair with a suffix (`before_torch_all`, `after
 
     guarded_<framework>(module, *metavariables) -> mask    the elements where the two forms may differ (default: none)
     NEIGHBOURHOOD = "where the softmax underflows"          the same in words, for the note
+    DTYPE = "float16"                                       dtype of the operands in BENIGN and STRESS
     SAME_MATHEMATICS = False                                a guard that changes values near the singular point
 
 Nothing is registered: `load_rewrites` walks the folder.
@@ -67,6 +68,7 @@ class Rewrite:
     stress: tuple[Any, ...]
     neighbourhood: str
     same_mathematics: bool
+    dtype: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ def read_rewrite(module: ModuleType) -> Rewrite:
         tuple(module.STRESS),
         getattr(module, "NEIGHBOURHOOD", ""),
         getattr(module, "SAME_MATHEMATICS", True),
+        getattr(module, "DTYPE", None),
     )
 
 

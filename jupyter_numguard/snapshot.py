@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .backends.base import Backend
-from .inside import Inside, is_atom
+from .inside import Inside, is_atom, package_of
 from .model import Skipped
 from .oplog import Key
 
@@ -48,6 +48,7 @@ class Leaf:
         value: The tensor itself: a snapshot keeps it alive, so drop the snapshot soon.
         key: Identity of the memory.
         elements: `value` is a list of Python numbers; its elements are named one by one ("losses[37]").
+        in_table: It is a column of a data frame, where NaN is also the mark of a missing value.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Leaf:
     backend: Backend
     key: Key
     elements: bool = False
+    in_table: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class _Walk:
         owner = self._owner(place)
         if owner is not None:
             elements = owner.framework_name == "python" and not number and _is_sequence(value)
-            self.leaves.append(Leaf(_path(place), _root(place), value, owner, owner.key(value), elements))
+            in_table = place[0] is not None and package_of(type(place[0][2])) == "pandas"
+            self.leaves.append(Leaf(_path(place), _root(place), value, owner, owner.key(value), elements, in_table))
             if number or elements:
                 return
         for suffix, child in self._children(place, leaf=owner is not None):

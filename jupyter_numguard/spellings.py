@@ -74,6 +74,7 @@ sum | numpy.sum | x dim dtype out keepdim
 mean | torch.mean tensorflow.reduce_mean tensorflow.math.reduce_mean keras.ops.mean .mean | x dim keepdim
 mean | numpy.mean | x dim dtype out keepdim
 max | tensorflow.reduce_max tensorflow.math.reduce_max | x dim keepdim
+prod | numpy.prod | x dim dtype out keepdim
 prod | torch.prod tensorflow.reduce_prod tensorflow.math.reduce_prod .prod | x dim keepdim
 std | torch.std tensorflow.math.reduce_std .std | x dim
 norm | torch.norm torch.linalg.norm torch.linalg.vector_norm tensorflow.norm numpy.linalg.norm .norm | x p dim keepdim

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable
 
 from .codemap import CodeMap
-from .lineage import Answer, Lineage, StatementRun, Version
+from .lineage import Answer, Lineage, Version
 from .model import Counts, Origin, Place, SourceStatement, Step, StepEvent, StepState, TensorSummary
 from .oplog import OpEvent
 from .source import Source

@@ -18,7 +18,7 @@ from typing import Any
 
 from .model import Framework
 from .numerics import Outcome, array, evaluate, is_float_tensor, is_tensor, widened
-from .purity import why_not_run
+from .purity import BUILTINS, why_not_run
 from .rewrite import Part, Proposal, Verdict, VerifyRun
 from .terms import parse
 
@@ -114,23 +114,30 @@ class _Run:
             guarded = evaluate(call(part.form.guarded), wide, framework, gradient=False).value
         largest, compared, size = compare(exact_before, exact_after, guarded)
         if compared < size and part.rewrite.same_mathematics:
-            self._run_scaled(call(part.form.before), call(part.form.after), wide, framework)
+            self._run_scaled(part, call, wide)
         return largest, compared, size
 
     def _run_scaled(
-        self, before: Callable[..., Any], after: Callable[..., Any], values: list[Any], framework: Framework
+        self, part: Part, call: Callable[[Callable[..., Any]], Callable[..., Any]], values: list[Any]
     ) -> None:
-        """Where the original is non-finite there is nothing to compare with: compare on smaller operands of the same shapes.
+        """Where the original is non-finite nothing can be compared: compare on smaller operands of the same shapes.
 
         Raises:
             _Refuted: They differ, or there is no scale at which the original is finite.
         """
+        form = part.form
+        gradient = form.framework != "numpy"
         for scale in (0.25, 2.0**-6, 2.0**-12, 2.0**-40):
-            smaller = [v * scale if is_float_tensor(v, framework) else v for v in values]
-            expected = evaluate(before, smaller, framework, gradient=framework != "numpy")
+            smaller = [v * scale if is_float_tensor(v, form.framework) else v for v in values]
+            expected = evaluate(call(form.before), smaller, form.framework, gradient=gradient)
             if expected.is_finite():
-                compare(expected, evaluate(after, smaller, framework, gradient=framework != "numpy"), None)
-                return
+                guarded = None
+                if form.guarded is not None:
+                    guarded = evaluate(call(form.guarded), smaller, form.framework, gradient=False).value
+                if compare(expected, evaluate(call(form.after), smaller, form.framework, gradient=gradient), guarded)[
+                    1
+                ]:
+                    return
         raise _Refuted("the original is not finite at any scale of its operands, so there is nothing to compare with")
 
     def _ordered(self, part: Part) -> list[str]:
@@ -146,7 +153,7 @@ class _Run:
 
     def _evaluate(self, node: ast.expr, names: Mapping[str, object]) -> Any:
         code = compile(ast.fix_missing_locations(ast.Expression(node)), "<numguard>", "eval")
-        return eval(code, {"__builtins__": {}}, dict(names))
+        return eval(code, {"__builtins__": BUILTINS}, dict(names))
 
     def _same_as_user(self, part: Part, before: Outcome, framework: Framework) -> None:
         """The user's own text on the copies gives what the pattern gives on the matched operands."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
 from jupyter_numguard.backends.numpy import NumpyBackend, dense
 from jupyter_numguard.backends.pandas import PandasBackend
 
@@ -177,6 +178,7 @@ def test_a_summary_measures_the_finite_part() -> None:
 
 def test_the_error_state_and_the_filters_are_untouched() -> None:
     """A check leaves numpy's error state, its call object and the warning filters as they were."""
+
     def mine(kind: str, flag: int) -> None:
         raise AssertionError("our check signalled to the user")
 

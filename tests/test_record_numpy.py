@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy._core import _ufunc_config
+
 from jupyter_numguard.backends.numpy import NumpyBackend
 from jupyter_numguard.backends.numpy.signals import SignalRecorder
 from jupyter_numguard.errors import NonFiniteError
 from jupyter_numguard.oplog import OpEvent, OpLog
-from numpy._core import _ufunc_config
 
 _numbers = itertools.count()
 
@@ -151,7 +152,11 @@ def observe(*, recorded: bool, filters: str) -> tuple[list[Any], list[Any], list
     namespace = {"np": np, "out": out, "Sink": Sink, "called": called, "traceback": traceback, "__name__": "__main__"}
     shown: list[str] = []
     recorder = NumpyBackend().intercept(OpLog()) if recorded else contextlib.nullcontext()
-    with np.errstate(), warnings.catch_warnings(record=filters != "print") as caught, contextlib.redirect_stderr(io.StringIO()) as err:
+    with (
+        np.errstate(),
+        warnings.catch_warnings(record=filters != "print") as caught,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
         warnings.simplefilter(filters if filters != "print" else "default")  # type: ignore[arg-type]
         with recorder:
             exec(compile(STATE, file, "exec"), namespace)
@@ -225,18 +230,24 @@ def test_a_task_of_its_own_context_is_heard_and_outlives_us() -> None:
         assert len(log.signals()) == 1
         copy.run(lambda: np.sqrt(np.array([-1.0])))
         assert copy.run(np.geterr) == np.geterr()
-    assert [str(w.message) for w in caught] == ["divide by zero encountered in log", "invalid value encountered in sqrt"]
+    assert [str(w.message) for w in caught] == [
+        "divide by zero encountered in log",
+        "invalid value encountered in sqrt",
+    ]
     assert len(log.signals()) == 1
 
 
 def test_a_coroutine_is_recorded() -> None:
     """A signal after an `await` has its place in the coroutine."""
-    source = "async def main(x):\n    await asyncio.sleep(0)\n    return np.log(x)\nresult = asyncio.run(main(np.zeros(2)))"
+    source = (
+        "async def main(x):\n    await asyncio.sleep(0)\n    return np.log(x)\nresult = asyncio.run(main(np.zeros(2)))"
+    )
     assert (line(only(run(source, asyncio=asyncio)[0])), only(run(source, asyncio=asyncio)[0]).op) == (3, "log")
 
 
 def test_our_own_failure_is_no_failure_of_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error inside the recorder is noted and the operation goes on."""
+
     def broken(*args: object) -> None:
         raise KeyError("ours")
 
@@ -250,7 +261,11 @@ def test_stop_raises_at_the_first_creation() -> None:
     """With `--stop` the operation raises and the rest does not run."""
     namespace: dict[str, Any] = {}
     with pytest.raises(NonFiniteError, match="log"):
-        run("seen.append(1)\ny = np.log(np.zeros(1))\nseen.append(2)", OpLog(stop=True), seen=namespace.setdefault("seen", []))
+        run(
+            "seen.append(1)\ny = np.log(np.zeros(1))\nseen.append(2)",
+            OpLog(stop=True),
+            seen=namespace.setdefault("seen", []),
+        )
     assert namespace["seen"] == [1]
     assert np.geterr()["divide"] == "warn"
 
@@ -362,7 +377,8 @@ LOOPS = [
     ("y = [np.log(np.float64(3 - i)) for i in range(4)]", 4),
     ("y = sum(np.log(v) for v in np.array([2., 1., 0.]))", 3),
     ("for e in range(3):\n    for b in range(4):\n        y = np.log(np.float64(9 - (4 * e + b)))", 10),
-    ("def f(v):\n    return np.log(v)\nfor e in range(3):\n    for v in [5., 4., float(e < 2)]:\n        y = f(np.float64(v))", 9),
+    ("def f(v):\n    return np.log(v)\n"
+     "for e in range(3):\n    for v in [5., 4., float(e < 2)]:\n        y = f(np.float64(v))", 9),
     ("def fit(x, n):\n    for k in range(n):\n        x = x - 1\n        y = np.log(x)\n    return y\n"
      "for lr in (0.1, 0.2):\n    y = fit(np.float64(25 if lr < 0.15 else 15), 20)", 35),
     ("def f(v): return np.log(v)\ny = list(map(f, np.array([1., 0.])))", 0),

@@ -31,16 +31,15 @@ def forms() -> list[Any]:
     ]
 
 
-def run(form: Form, function: Any, operands: Any) -> Outcome:
+def run(form: Form, function: Any, operands: Any, dtype: str | None = None) -> Outcome:
     """Value and gradient of one side on operands written as lists."""
     if importlib.util.find_spec(form.framework) is None:
         pytest.skip(f"{form.framework} is not installed")
     module = importlib.import_module(form.framework)
     given = operands if isinstance(operands, tuple) else (operands,)
-    make = {"torch": lambda v: module.tensor(v), "tensorflow": lambda v: module.constant(v)}.get(
-        form.framework, np.array
-    )
-    values = [make(v) if isinstance(v, list) else v for v in given]
+    make = {"torch": "tensor", "tensorflow": "constant", "numpy": "array"}[form.framework]
+    narrow = {} if dtype is None else {"dtype": getattr(module, dtype)}
+    values = [getattr(module, make)(v, **narrow) if isinstance(v, list) else v for v in given]
     return evaluate(lambda *v: function(module, *v), values, form.framework, gradient=form.framework != "numpy")
 
 
@@ -57,7 +56,7 @@ def test_forms_agree_on_benign_operands(rewrite: Rewrite, form: Form) -> None:
     """Value and gradient are the same to five digits outside the named neighbourhood; something is compared."""
     assert rewrite.benign
     for operands in rewrite.benign:
-        before, after = run(form, form.before, operands), run(form, form.after, operands)
+        before, after = (run(form, f, operands, rewrite.dtype) for f in (form.before, form.after))
 
         pairs = [(before.value, after.value), *zip(before.gradients, after.gradients, strict=True)]
         for b, a in pairs:
@@ -75,8 +74,8 @@ def test_only_after_survives_stress(rewrite: Rewrite, form: Form) -> None:
     """On the stress operands the original is non-finite in value or gradient, and the rewrite is finite in both."""
     assert rewrite.stress
     for operands in rewrite.stress:
-        assert not run(form, form.before, operands).is_finite()
-        assert run(form, form.after, operands).is_finite()
+        assert not run(form, form.before, operands, rewrite.dtype).is_finite()
+        assert run(form, form.after, operands, rewrite.dtype).is_finite()
 
 
 @pytest.mark.parametrize("rewrite", REWRITES, ids=lambda r: r.name)
@@ -86,7 +85,7 @@ def test_rewrite_is_well_formed(rewrite: Rewrite) -> None:
     assert rewrite.fixes <= {rule.code for rule in load_rules()}
     assert rewrite.summary.endswith(".")
     assert rewrite.name == rewrite.name.lower()
-    assert bool(rewrite.neighbourhood) or (rewrite.same_mathematics and all(f.guarded is None for f in rewrite.forms))
+    assert rewrite.neighbourhood or (rewrite.same_mathematics and all(f.guarded is None for f in rewrite.forms))
     for form in rewrite.forms:
         assert form.pattern.op not in ("opaque", "constant"), "the matcher does not understand this pattern"
 

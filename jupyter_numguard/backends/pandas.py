@@ -1,9 +1,9 @@
 """pandas: a DataFrame, Series or Index is a container of numpy arrays, named as the user types them.
 
-Nothing is copied where pandas can show its own memory. Only what can hold a non-finite number is shown: floating, complex
-and object columns. A missing value of an extension dtype (`pd.NA`) is no number and counts as finite; the arrays under a
-mask come as masked arrays. Whether a NaN is a missing marker that was loaded is for the lineage to say.
-"""
+Nothing is copied where pandas can show its own memory. Only what can hold a non-finite number is shown: floating,
+complex and object columns. A missing value of an extension dtype (`pd.NA`) is no number and counts as finite; the
+arrays under a mask come as masked arrays. Whether a NaN is a missing marker that was loaded is for the lineage to
+say."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _can_be_nonfinite(dtype: Any) -> bool:
 
 
 def _apart(values: Any) -> Any:
-    """The same memory as an array whose base is no array: columns share one block, yet each is a variable of its own."""
+    """The same memory with a base that is no array: columns share one block, yet each is a variable of its own."""
     if values.dtype.kind not in "fc" or values.dtype.itemsize > 16 or values.size == 0:
         return values
     return np.asarray(memoryview(values))

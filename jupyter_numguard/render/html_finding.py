@@ -77,7 +77,7 @@ def chain(finding: Finding, report: Report) -> Markup | None:
 def chain_row(row: Row, statement: Markup, facts: Markup | None = None) -> Markup:
     """One step: its state as a glyph, the statement, the place, the notes."""
     dot = tag("span", _GLYPHS[row.mark], cls="ng-dot", aria_hidden="true")
-    line = tag("div", statement, tag("span", row.place, cls="ng-at"), cls="ng-l")
+    line = tag("div", statement, " ", tag("span", row.place, cls="ng-at"), cls="ng-l")
     notes = [quiet(note) for note in row.notes]
     if row.mark == "origin":
         said = row.notes[0].removeprefix("origin")
@@ -134,11 +134,11 @@ def _diagnosis(diagnosis: Diagnosis, picture: Markup | None) -> Markup:
 
 
 def _rewrite(advice: RewriteAdvice) -> Markup:
-    lines = [tag("div", f"- {t}", cls="ng-before") for t in code_lines(advice.before)]
-    lines += [tag("div", f"+ {t}", cls="ng-after") for t in code_lines(advice.after)]
+    lines = [tag("span", f"- {t}\n", cls="ng-before") for t in code_lines(advice.before)]
+    lines += [tag("span", f"+ {t}\n", cls="ng-after") for t in code_lines(advice.after)]
     glyph, cls = ("✓ ", "ng-ok") if advice.verified else ("? ", "ng-q")
     done = quiet(tag("span", glyph, cls=cls, aria_hidden="true"), verified(advice))
-    return section(HEADINGS["rewrite"], tag("div", lines, cls="ng-diff", dir="ltr"), done)
+    return section(HEADINGS["rewrite"], tag("pre", lines, cls="ng-diff", dir="ltr"), done)
 
 
 def _exponents(finding: Finding) -> Markup | None:

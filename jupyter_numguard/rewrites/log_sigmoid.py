@@ -3,7 +3,7 @@
 FIXES = {"NG202", "NG203"}
 BENIGN = [[0.5, -1.0, 2.0, 7.0]]
 STRESS = [[-800.0, 1.0]]
-NEIGHBOURHOOD = "where the sigmoid underflows"
+NEIGHBOURHOOD = "where the sigmoid is rounded to 0 or 1"
 
 
 def before_torch(torch, x):
@@ -15,7 +15,7 @@ def after_torch(torch, x):
 
 
 def guarded_torch(torch, x):
-    return torch.sigmoid(x) < 2.3e-308
+    return (x < -700) | (x > 20)
 
 
 def before_tensorflow(tf, x):
@@ -27,7 +27,7 @@ def after_tensorflow(tf, x):
 
 
 def guarded_tensorflow(tf, x):
-    return tf.sigmoid(x) < 2.3e-308
+    return (x < -700) | (x > 20)
 
 
 def before_numpy(np, x):
@@ -39,7 +39,7 @@ def after_numpy(np, x):
 
 
 def guarded_numpy(np, x):
-    return 1 / (1 + np.exp(-x)) < 2.3e-308
+    return (x < -700) | (x > 20)
 
 
 def before_torch_written_out(torch, x):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from jupyter_numguard.matching import Reader
@@ -14,6 +15,7 @@ _REARRANGING = frozenset(
     "view reshape flatten squeeze unsqueeze transpose permute expand gather index_select select take contiguous clone "
     "float double half numpy cpu detach astype to".split()
 )
+_GRADIENT = re.compile(r"\.grad(?:ient)?\b|\bjacobian\(")
 _MAX_DEPTH = 12
 
 
@@ -74,9 +76,7 @@ def is_gradient(path: LineagePath) -> bool:
     origin = path.origin
     if origin is not None and (origin.phase == "backward" or origin.backward is not None):
         return True
-    if path.variable.endswith(".grad"):
-        return True
-    return any(".gradient(" in step.code or "autograd.grad(" in step.code for step in path.steps)
+    return bool(_GRADIENT.search(path.variable)) or any(_GRADIENT.search(step.code) for step in path.steps)
 
 
 def is_selected(path: LineagePath) -> bool:

@@ -49,7 +49,24 @@ from jupyter_numguard.model import Category, Evidence, LineagePath
 from jupyter_numguard.rules._recognise import certain, failing
 
 CATEGORY = Category.C4
-_OPS = {"mul", "sub", "add", "div", "sum", "mean", "matmul", "cumsum", "var", "std", "lerp", "addcmul"}
+_OPS = {
+    "mul",
+    "sub",
+    "add",
+    "div",
+    "sum",
+    "mean",
+    "matmul",
+    "cumsum",
+    "var",
+    "std",
+    "lerp",
+    "addcmul",
+    "sin",
+    "cos",
+    "tan",
+    "mod",
+}
 
 
 def detect(path: LineagePath) -> Evidence | None:

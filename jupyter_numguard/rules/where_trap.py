@@ -21,7 +21,7 @@ import tensorflow as tf
 x = tf.constant([0.0, 2.0])
 with tf.GradientTape() as tape:
     tape.watch(x)
-    y = tf.where(x > 0, tf.sqrt(x), x)  # origin: NG302
+    y = tf.where(x > 0, 1.0 / x, x)  # origin: NG302
 g = tape.gradient(y, x)
 ```
 
@@ -40,7 +40,7 @@ import tensorflow as tf
 x = tf.constant([0.0, 2.0])
 with tf.GradientTape() as tape:
     tape.watch(x)
-    y = tf.where(x > 0, tf.sqrt(tf.where(x > 0, x, tf.ones_like(x))), x)
+    y = tf.where(x > 0, 1.0 / tf.where(x > 0, x, tf.ones_like(x)), x)
 g = tape.gradient(y, x)
 ```
 

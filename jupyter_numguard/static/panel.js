@@ -501,7 +501,7 @@ function chain(report, finding, actions, fold) {
       : [firstLine(row.step.code)];
     const item = h("li", { class: `ng-${row.mark}` },
       h("span", { class: "ng-dot", "aria-hidden": true }, GLYPHS[row.mark]),
-      h("div", { class: "ng-l" }, code(text), link(row.at)),
+      h("div", { class: "ng-l" }, code(text), " ", link(row.at)),
       row.notes.map((note, i) => (isOrigin && i === 0 ? originNote(note) : quiet(note))),
       isOrigin && originFacts(finding.origin));
     return isOrigin && skipped ? [h("li", { class: "ng-gap" }, quiet(`… ${skipped} more`)), item] : [item];
@@ -551,13 +551,13 @@ function why(view, finding, actions) {
 
 function rewrite(view, advice, actions, i) {
   const lines = [
-    ...codeLines(advice.before).map((line) => h("div", { class: "ng-before" }, `- ${line}`)),
-    ...codeLines(advice.after).map((line) => h("div", { class: "ng-after" }, `+ ${line}`)),
+    ...codeLines(advice.before).map((line) => h("span", { class: "ng-before" }, `- ${line}\n`)),
+    ...codeLines(advice.after).map((line) => h("span", { class: "ng-after" }, `+ ${line}\n`)),
   ];
   const glyph = h("span", { class: advice.verified ? "ng-ok" : "ng-q", "aria-hidden": true }, advice.verified ? "✓ " : "? ");
   const apply = actions.apply && advice.edits.length &&
     h("button", { class: "ng-main", type: "button", "data-ng": `apply ${i}`, onclick: () => actions.apply(advice.edits) }, "Apply…");
-  return section(HEADINGS.rewrite, h("div", { class: "ng-diff", dir: "ltr" }, lines), quiet(glyph, verified(advice)),
+  return section(HEADINGS.rewrite, h("pre", { class: "ng-diff", dir: "ltr" }, lines), quiet(glyph, verified(advice)),
     h("div", { class: "ng-buttons" }, apply, copyButton(view, `rewrite ${i}`, "Copy", () => advice.after)));
 }
 

@@ -4,7 +4,10 @@ A cell gets `%%numguard` as its first line when it is traced, and a comment in t
 that names `{magic}` the line stands there instead (under another cell magic).
 """
 
+# ruff: noqa: E501 - a cell is one string, readable as the cell that it is
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 NOTEBOOKS: dict[str, tuple[str, ...]] = {
     # --- display ---
@@ -234,3 +237,19 @@ NOTEBOOKS: dict[str, tuple[str, ...]] = {
         "get_ipython().set_custom_exc((), None)",
     ),
 }  # fmt: skip
+
+if find_spec("torch") is not None:  # errors raised while an operation runs through a recorder
+    NOTEBOOKS |= {
+        "torch errors": (
+            "import torch, torch.nn.functional as F\na = torch.zeros(2, 3)\na @ a",
+            "F.cross_entropy(a, torch.zeros(5, dtype=torch.long))",
+            "torch.nn.Linear(4, 2)(a)",
+            "def f(x):\n    return torch.cat([x, x[0]])\nf(a)",
+            "w = torch.ones(2, requires_grad=True)\nl = (w * w).sum()\nl.backward()\nl.backward()",
+            "F.softmax('text', 0)",
+            "torch.nn.MultiheadAttention(4, 2)(a, a, a)",
+            "torch.zeros(2).item()",
+            "w.add_(1)",
+            "torch.optim.SGD([w], lr=0.1).step(lambda: 1 / 0)",
+        ),
+    }

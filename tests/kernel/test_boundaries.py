@@ -193,7 +193,8 @@ def test_cell_id_reaches_the_session(recorded: Kernel) -> None:
 def test_interrupt_inside_our_own_code_stops_the_cell(recorded: Kernel) -> None:
     """Interrupt pressed while numguard works between two statements: the next statement is where the cell stops."""
     recorded.run(
-        "class Slow(type(__session__)):\n    def after_statement(self, code):\n        if self._line(code) == 1: raise KeyboardInterrupt\n"
+        "class Slow(type(__session__)):\n    def after_statement(self, code):\n"
+        "        if self._line(code) == 1: raise KeyboardInterrupt\n"
         "__session__.__class__ = Slow",
         store_history=False,
     )

@@ -10,9 +10,10 @@ from .kernels import LOAD, Kernel, kernel
 
 pytestmark = pytest.mark.kernel
 
-BUSY = "import time\nprint('busy', flush=True)\ntime.sleep(30)\nprint('not reached')"
-ASYNC = "import asyncio\nprint('busy', flush=True)\nawait asyncio.sleep(30)\nprint('not reached')"
-FUNCTION = "def wait():\n    for _ in range(3000):\n        time.sleep(0.01)\nimport time\nprint('busy', flush=True)\nwait()"
+# No flush: it is seen when ipykernel flushes by itself, and the cell is then inside its long call.
+BUSY = "import time\nprint('busy')\ntime.sleep(30)\nprint('not reached')"
+ASYNC = "import asyncio\nprint('busy')\nfor _ in range(100):\n    await asyncio.sleep(0.1)\nprint('not reached')"
+FUNCTION = "def wait():\n    for _ in range(3000):\n        time.sleep(0.01)\nimport time\nprint('busy')\nwait()"
 NEXT = "import numpy as np\nnp.geterr(), 6 * 7"
 
 

@@ -1,4 +1,5 @@
-"""How the elements of any ndarray can be looked at: which dtypes can hold a non-finite value, and exact flags for them.
+"""How the elements of any ndarray can be looked at: which dtypes can hold a non-finite value, and exact flags for
+them.
 
 | dtype | looked at as |
 |---|---|

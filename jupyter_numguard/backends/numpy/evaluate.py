@@ -1,9 +1,8 @@
 """Evaluate an expression of the user's once more, from the frame that ran it, where that can have no effect.
 
-Repeated are names, constants, indexing of exact built-in containers and arrays, plain attributes, arithmetic on numbers and
-arrays, ufuncs, and the pure functions and methods of numpy listed here. Nothing else: a call of the user's is never
-repeated, a property never run, a generator never drawn from.
-"""
+Repeated are names, constants, indexing of exact built-in containers and arrays, plain attributes, arithmetic on
+numbers and arrays, ufuncs, and the pure functions and methods of numpy listed here. Nothing else: a call of the
+user's is never repeated, a property never run, a generator never drawn from."""
 
 from __future__ import annotations
 
@@ -183,7 +182,7 @@ def _call(node: ast.Call, frame: FrameType) -> Any:
         if type(owner) is np.ndarray or isinstance(owner, np.generic):
             args, kwargs = _arguments(node, frame)
             return getattr(owner, node.func.attr)(*args, **kwargs)
-    function = _BUILTINS.get(node.func.id) if isinstance(node.func, ast.Name) else None
+    function: Any = _BUILTINS.get(node.func.id) if isinstance(node.func, ast.Name) else None
     if function is None or name_or_none(node.func, frame) not in (None, function):
         function = _evaluate(node.func, frame)
     if not is_pure(function):

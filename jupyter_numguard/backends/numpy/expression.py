@@ -1,4 +1,4 @@
-"""Which expression of the source an instruction belongs to, with the statement around it and the names that it touches."""
+"""Which expression of the source an instruction belongs to, the statement around it and the names it touches."""
 
 from __future__ import annotations
 
@@ -61,10 +61,11 @@ def locate(code: CodeType, lasti: int) -> Expression:
     """The expression that the instruction at `lasti` evaluates. Cost: parses a file once, then about 50 µs."""
     tree = _tree(code.co_filename)
     position = next(itertools.islice(code.co_positions(), lasti // 2, None), None)
-    if tree is None or position is None or None in position:
+    if tree is None or position is None:
         return _NOTHING
     line, end_line, column, end_column = position
-    assert line is not None and end_line is not None and column is not None and end_column is not None
+    if line is None or end_line is None or column is None or end_column is None:
+        return _NOTHING
     path = _path(tree, ((line, column), (end_line, end_column)))
     node = path[-1] if path and _extent(path[-1]) == ((line, column), (end_line, end_column)) else None
     own, owner = _own_part(path, code)

@@ -1,13 +1,14 @@
-"""The how-many-th time a line runs, read from the loops around it in all user frames: no counter runs while all is finite.
+"""The how-many-th time a line runs, read from the loops around it in all user frames; no counter runs.
 
 A running frame hides its iterators, but their targets are variables: `for i in range(n)` tells the position by `i`,
-`for x, y in pairs` by which element of `pairs` the variables are, `while` by a counter that its body steps by a constant.
-Nested loops fold: outer position times inner length plus inner position. What cannot be told makes the answer 0.
-"""
+`for x, y in pairs` by which element of `pairs` the variables are, `while` by a counter that its body steps by a
+constant. Nested loops fold: outer position times inner length plus inner position. What cannot be told makes the
+answer 0."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
@@ -22,11 +23,12 @@ Position = tuple[int | None, int | None]
 """(0-based index, length) of a loop; None for what is not known."""
 
 _UNKNOWN: Position = (None, None)
+# A generator expression is last: unlike the others it always has a frame of its own.
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MAX_FRAMES = 16
-# Calls that run a function many times from C or library code: the line's count is not in any loop of the user's.
-_REPEATERS = frozenset(
-    "map filter starmap reduce apply applymap agg aggregate transform vectorize apply_along_axis".split()
-)
+# What runs a function of the user's many times where no loop of the user's tells: calls into C by name, libraries by frame.
+_REPEATERS = frozenset({"map", "filter", "starmap", "reduce"})
+_REPEATING_PACKAGES = frozenset("numpy scipy pandas sklearn joblib concurrent timeit".split())
 # Wrappers that yield the elements of their first argument in order.
 _TRANSPARENT = frozenset("tqdm trange list tuple iter track progress_bar prange notebook_tqdm".split())
 
@@ -82,17 +84,14 @@ def positions(expression: Expression, frame: FrameType) -> list[Position]:
     """The positions in the loops around an expression inside its own code object, outermost first."""
     out: list[Position] = []
     path = expression.path
-    for loop, inner in zip(path, path[1:], strict=False):
+    own = _COMPREHENSIONS if frame.f_code.co_name in COMPREHENSIONS else _COMPREHENSIONS[:3]
+    for loop, inner in itertools.pairwise(path):
         if isinstance(loop, ast.For | ast.AsyncFor) and inner in loop.body:
             out.append(_position(loop.iter, loop.target, frame))
         elif isinstance(loop, ast.While) and (inner in loop.body or inner is loop.test):
             out.append(_while_position(loop, inner, path, frame))
-        elif (
-            isinstance(loop, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
-            and inner not in loop.generators[:1]
-        ):
-            if not (frame.f_code.co_name not in COMPREHENSIONS and isinstance(loop, ast.GeneratorExp)):
-                out += _comprehension(loop, frame)
+        elif isinstance(loop, own) and inner not in loop.generators[:1]:
+            out += _comprehension(loop, frame)
     return out
 
 
@@ -221,7 +220,7 @@ def _while_position(loop: ast.While, inner: ast.AST, path: tuple[ast.AST, ...], 
             value = evaluate(ast.Name(name, ast.Load()), frame)
         except NotRepeatable:
             continue
-        stepped = inner in loop.body and loop.body.index(inner) > at  # type: ignore[arg-type]
+        stepped = inner in loop.body and loop.body.index(inner) > at
         index = (value - start) // by - (1 if stepped else 0)
         return (index if index >= 0 else None), None
     return _UNKNOWN

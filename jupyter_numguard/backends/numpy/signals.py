@@ -1,9 +1,8 @@
-"""Turn numpy's signals into events of the log: where, which operation, on what, the how-many-th time, and what survives.
+"""Turn numpy's signals into events of the log: where, which operation, on what, which time, and what survives.
 
-Cheap while nothing is signalled: nothing of ours runs at all. A signal costs about 10 µs; the first hundred of a place are
-looked at (operands, survival, loops: about 1 ms each), then one in 256, so that a loop that overflows at every step stays
-fast. What a block *ignores* (`np.errstate(all="ignore")`, pandas, scipy) is heard as well.
-"""
+Cheap while nothing is signalled: nothing of ours runs at all. A signal costs about 10 µs; the first hundred of a
+place are looked at (operands, survival, loops: about 1 ms each), then one in 256, so that a loop that overflows at
+every step stays fast. What a block *ignores* (`np.errstate(all="ignore")`, pandas, scipy) is heard as well."""
 
 from __future__ import annotations
 
@@ -37,9 +36,14 @@ from .survival import (
 )
 
 _ALWAYS = 100  # signals of a place that are all looked at
+_ALWAYS_ELEMENTS = (
+    5_000_000  # but no more than this many elements in all: evaluating again costs what the operation cost
+)
 _THINNED = 256  # then one in so many
 _HERE = __file__.rsplit("backends", 1)[0]
-_INTEGER_STAYS = frozenset("add subtract multiply negative absolute power floor_divide remainder reduce accumulate".split())
+_INTEGER_STAYS = frozenset(
+    "add subtract multiply negative absolute power floor_divide remainder reduce accumulate".split()
+)
 _MADE = {  # what a kind of signal leaves where the result itself cannot be had
     "divide by zero": NonFiniteState(nan=False, inf=True),
     "overflow": NonFiniteState(nan=False, inf=True),
@@ -49,11 +53,12 @@ _MADE = {  # what a kind of signal leaves where the result itself cannot be had
 
 @dataclass(slots=True)
 class _Place:
-    """An instruction that signalled, and how often. `code` is held so that its id stays its own."""
+    """An instruction that signalled: its count, and how many are looked at. `code` is held for its id's sake."""
 
     code: CodeType
     count: int = 0
     site: Site | None = None
+    looks: int = _ALWAYS
 
 
 @dataclass(slots=True)
@@ -120,7 +125,7 @@ class SignalRecorder(AbstractContextManager[None]):
         place.count += 1
         if place.site is not None:
             place.site.count = place.count
-        if place.count > _ALWAYS and place.count % _THINNED:
+        if place.count > place.looks and place.count % _THINNED:
             return
         self._busy = True
         try:
@@ -140,6 +145,9 @@ class SignalRecorder(AbstractContextManager[None]):
             self._live.clear()
         expression = self._locate(user)
         operation = repeat_operation(expression, user)
+        arrays = [operation.result, *(o.value for o in operation.operands)]
+        largest = max((np.size(v) for v in arrays if is_numeric(v)), default=1)
+        place.looks = min(_ALWAYS, max(3, _ALWAYS_ELEMENTS // max(largest, 1)))
         made = state(operation.result) if operation.result is not MISSING and is_numeric(operation.result) else None
         if made == FINITE or (made is not None and is_absorbed_at_once(expression, user, operation.result)):
             return

@@ -1,18 +1,19 @@
-"""numpy's error state, disguised: numpy tells us of every division by zero, overflow and invalid value, the user sees no change.
+"""numpy's error state, disguised: it tells us of every division by zero, overflow and invalid value, unseen.
 
-numpy signals *creations* only, for free, through a context variable that says per kind what to do (`np.seterr`). While a
-`Listening` is on, the kinds that the user has at "warn" or "ignore" stand at "log" with a `_Disguise` of ours as the log
-object. It knows what the user set, hands the signal on, and then does what numpy would have done: warn (same text, file,
-line and registry, and no frame of ours in the traceback when a filter turns it into an error), or nothing.
+numpy signals *creations* only, for free, through a context variable that says per kind what to do (`np.seterr`).
+While a `Listening` is on, the kinds that the user has at "warn" or "ignore" stand at "log" with a `_Disguise` of ours
+as the log object. It knows what the user set, hands the signal on, and then does what numpy would have done: warn
+(same text, file, line and registry, and no frame of ours in the traceback when a filter turns it into an error), or
+nothing.
 
-Everything in numpy that reads or sets the state (`seterr`, `geterr`, `seterrcall`, `geterrcall`, `setbufsize`, `errstate` as
-context and as decorator, also where they were imported by name) goes through two functions of `numpy._core._ufunc_config`:
-`_get_extobj_dict` and `_make_extobj`. Only these are wrapped, so all of them show and take the user's own settings.
+Everything in numpy that reads or sets the state (`seterr`, `geterr`, `seterrcall`, `geterrcall`, `setbufsize`,
+`errstate` as context and as decorator, also where they were imported by name) goes through two functions of
+`numpy._core._ufunc_config`: `_get_extobj_dict` and `_make_extobj`. Only these are wrapped, so all of them show and
+take the user's own settings.
 
-Left alone: the kinds at "raise", "print"; and a state in which the user has an own "call" or "log" object, for numpy has one
-slot for it (numpy.linalg does so inside). Underflow makes nothing non-finite. numpy before 2.0 keeps the state elsewhere:
-`is_supported` says so.
-"""
+Left alone: the kinds at "raise", "print"; and a state in which the user has an own "call" or "log" object, for numpy
+has one slot for it (numpy.linalg does so inside). Underflow makes nothing non-finite. numpy before 2.0 keeps the
+state elsewhere: `is_supported` says so."""
 
 from __future__ import annotations
 
@@ -38,8 +39,10 @@ try:
 except (ImportError, AttributeError):  # numpy < 2
     is_supported = False
 
-KINDS = {"divide": "divide by zero", "over": "overflow", "invalid": "invalid value"}
-"""The kinds that make something non-finite, and how numpy's message begins."""
+KINDS = frozenset({"divide", "over", "invalid"})
+"""The kinds that make something non-finite."""
+# By the first letter of the message: divide by zero, overflow, invalid value, underflow.
+_KIND_OF = {"d": "divide", "o": "over", "i": "invalid", "u": "under"}
 _ALL_KINDS = ("divide", "over", "under", "invalid")
 _PREFIX = len("Warning: ")
 
@@ -87,12 +90,12 @@ class _Disguise:
     def hear(self, message: str, frame: FrameType) -> bool:
         """Hand the signal on; whether the user is to be warned."""
         text = message[_PREFIX:].rstrip("\n")
-        kind = next((k for k, begin in KINDS.items() if text.startswith(begin)), "under")
-        if self.listening.is_on and self.listening.thread == threading.get_ident():
-            self.listening.hear(text, frame)
-        elif not self.listening.is_on:  # a context copied while we listened (an asyncio task) has outlived us
+        listening = self.listening
+        if listening.is_on and listening.thread == threading.get_ident():
+            listening.hear(text, frame)
+        elif not listening.is_on:  # a context copied while we listened (an asyncio task) has outlived us
             _extobj_contextvar.set(_plain(_user_view()))
-        if self.modes[kind] != "warn":
+        if self.modes[_KIND_OF[text[0]]] != "warn":
             return False
         _local.arguments = (text, RuntimeWarning)
         return True
@@ -157,10 +160,15 @@ def silence() -> Iterator[None]:
 # --- the two functions of numpy ---------------------------------------------------------------------------------------------
 def _user_view() -> dict[str, Any]:
     """The state as the user set it: four modes, "call" and "bufsize"."""
-    state: dict[str, Any] = _get()
+    return _undisguised(_get())
+
+
+def _undisguised(state: dict[str, Any]) -> dict[str, Any]:
     disguise = state["call"]
     if isinstance(disguise, _Disguise):
-        state.update((k, disguise.modes[k]) for k in _ALL_KINDS if state[k] == "log")
+        for kind, mode in disguise.modes.items():
+            if state[kind] == "log":
+                state[kind] = mode
         state["call"] = disguise.call
     return state
 
@@ -170,25 +178,34 @@ def _plain(view: dict[str, Any]) -> Any:
 
 
 def _disguised(view: dict[str, Any], listening: Listening) -> Any:
-    modes = {k: view[k] for k in _ALL_KINDS}
-    if not {"log", "call"}.isdisjoint(modes.values()):
-        return _plain(view)
-    raw = {k: "log" if k in KINDS and m in ("warn", "ignore") else m for k, m in modes.items()}
-    return _make(**raw, call=_Disguise(modes, view["call"], listening), bufsize=view["bufsize"])
+    raw, modes = dict(view), {k: view[k] for k in _ALL_KINDS}
+    for kind, mode in modes.items():
+        if mode in ("log", "call"):  # their own object has to be in the slot
+            return _make(**view)
+        if mode in ("warn", "ignore") and kind in KINDS:
+            raw[kind] = "log"
+    raw["call"] = _Disguise(modes, view["call"], listening)
+    return _make(**raw)
 
 
 def _make_as_seen(**changes: Any) -> Any:
     """`_make_extobj` over the user's view: the state that numpy would make, disguised if the present one is."""
-    disguise = _get()["call"]
+    state = _get()
+    disguise = state["call"]
     if not isinstance(disguise, _Disguise) or not disguise.listening.is_on:
         return _make(**changes)
-    _make(**changes)  # numpy's own words for what it does not accept
-    view = _user_view()
-    every = changes.pop("all", None)
+    view = _undisguised(state)
+    every = changes.get("all")
     if every is not None:
-        view.update(dict.fromkeys(_ALL_KINDS, every))
-    view.update((k, v) for k, v in changes.items() if v is not None or k == "call")
-    return _disguised(view, disguise.listening)
+        view.update(divide=every, over=every, under=every, invalid=every)
+    for name, value in changes.items():
+        if name == "call" or (value is not None and name != "all"):
+            view[name] = value
+    try:
+        return _disguised(view, disguise.listening)
+    except (TypeError, ValueError):
+        _make(**changes)  # numpy's own words for what it does not accept
+        raise
 
 
 _num_listening = 0
@@ -196,7 +213,7 @@ _lock = threading.Lock()
 
 
 def _wrap(change: int) -> None:
-    """Count listeners; wrap numpy's functions at the first, restore them after the last. Another's wrapper on top stays."""
+    """Count listeners; wrap numpy's functions at the first, restore them after the last; another's on top stay."""
     global _num_listening
     with _lock:
         before, _num_listening = _num_listening, _num_listening + change

@@ -1,10 +1,9 @@
 """Where the value of an earlier signal went: into a variable that lives, into nothing but its own target, or nowhere.
 
-numpy's signals have no tensor identity, and most of them are harmless: `1 / (1 + exp(-x))` overflows at every step and is
-finite at every step. So at each new signal the earlier ones of the same top-level statement are asked: is the statement
-that signalled still being evaluated (then its value is in no name yet); else, is anything non-finite in the user's live
-frames that was finite when it signalled?
-"""
+numpy's signals have no tensor identity, and most of them are harmless: `1 / (1 + exp(-x))` overflows at every step
+and is finite at every step. So at each new signal the earlier ones of the same top-level statement are asked: is the
+statement that signalled still being evaluated (then its value is in no name yet); else, is anything non-finite in the
+user's live frames that was finite when it signalled?"""
 
 from __future__ import annotations
 

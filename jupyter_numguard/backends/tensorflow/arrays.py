@@ -12,7 +12,7 @@ import numpy as np
 
 from ...model import Counts, ExponentHistogram, NonFiniteState, TensorSummary
 
-_PIECE = 1 << 20  # elements looked at together: bounds temporaries to a few MB
+_PIECE = 1 << 18  # elements looked at together: the temporaries stay in the cache
 _HALF = {"float16": 0x7C00, "bfloat16": 0x7F80}  # exponent bits all set: NaN or Inf
 
 

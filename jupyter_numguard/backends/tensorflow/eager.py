@@ -16,7 +16,7 @@ from ...oplog import OpEvent, OpLog
 from . import arrays, private, values
 from .blame import Blame, blame
 from .forward import ForwardSites
-from .optables import DATA_FUNCTIONS, LOADING, PASSING, PYTHON_CALLS, READING, SCRATCH, replaces
+from .optables import DATA_FUNCTIONS, DATA_METHODS, LOADING, PASSING, PYTHON_CALLS, READING, SCRATCH, replaces
 from .places import Here, Places
 
 ResolveVariable = Callable[[int], OpEvent | None]
@@ -47,9 +47,9 @@ class EagerRecorder:
             if taped:  # its gradient may create
                 self._note(op, inputs, outputs, self._places.here(frame))
             return
-        if op in DATA_FUNCTIONS:
-            self._log.add_not_traced("tf.data functions", "a data set runs them on its own threads")
         here = self._places.here(frame)
+        if op in DATA_FUNCTIONS and here.api in DATA_METHODS:
+            self._log.add_not_traced("tf.data functions", "a data set runs them on its own threads")
         if taped:
             self._note(op, inputs, outputs, here)
         scratch = SCRATCH.get(op, ())
@@ -118,11 +118,12 @@ class EagerRecorder:
     # --- variables --------------------------------------------------------------------------------------------------
     def on_write(self, op: str, inputs: Sequence[Any], frame: Any) -> None:
         """A variable was written; the operation has no results, so the values and the variable are looked at."""
+        here = self._places.here(frame)
         handles = [t for t in inputs if t._datatype_enum() == private.RESOURCE]
         states, parents = self._operands(op, inputs)
         if replaces(op):
             if states:
-                self._on_lost_variable(op, inputs, handles[0], states[0], states, parents, frame)
+                self._on_lost_variable(op, inputs, handles[0], states[0], states, parents, here)
             else:
                 self._log.forget(("tfvar", handles[0]._id))
             return
@@ -137,19 +138,18 @@ class EagerRecorder:
             if state.nan or state.inf:
                 found = parents if known is None else [*parents, known]
                 seen = states if known is None else [*states, known.state]
-                self._on_lost_variable(op, inputs, handle, state, seen, found, frame)
+                self._on_lost_variable(op, inputs, handle, state, seen, found, here)
             elif known is not None:
                 self._log.forget(("tfvar", handle._id))
 
     def _on_lost_variable(
         self, op: str, inputs: Sequence[Any], handle: Any, state: NonFiniteState, states: list[NonFiniteState],
-        parents: list[OpEvent], frame: Any,
+        parents: list[OpEvent], here: Here,
     ) -> None:  # fmt: skip
-        here = self._places.here(frame)
         kind = self._log.judge(state, states, parents)
         site = self._places.site(here.user, op) if here.user is not None else None
         event = self._log.record(
-            kind, "data" if kind == "written" else "update", site, "update", op, state,
+            kind, "data" if kind == "written" else "update", site, "data" if kind == "written" else "update", op, state,
             operands=lambda: summaries(inputs), parents=parents, occurrence=here.runs, frame=here.user,
             tensors=(floats(inputs), ()),
         )  # fmt: skip

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.python.framework import tensor_util
 
 from ...oplog import OpLog
+from . import private
 from .flagging import Flagging
 from .graph import FlaggedGraph, GraphPlace, Node, Root
 from .lines import place_of
@@ -83,6 +84,8 @@ class Instrument:
     def on_op(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], graph: Any, frame: FrameType | None) -> None:
         """An operation was put into a graph that is being built."""
         flagged = self._live.get(graph)
+        if flagged is None and not isinstance(graph, private.FuncGraph):
+            self._log.add_not_traced("graphs of TensorFlow 1", "only eager code and tf.function are seen")
         if flagged is None or self.is_busy:
             return
         if flagged.is_done:  # its results are being wrapped up

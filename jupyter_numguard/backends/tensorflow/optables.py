@@ -71,6 +71,12 @@ DATA_FUNCTIONS = frozenset(
     "ParallelInterleaveDatasetV4 MapAndBatchDataset ScanDataset GeneratorDataset ReduceDataset".split()
 )
 
+# What the user called to make one; Keras makes its own for every fit.
+DATA_METHODS = frozenset(
+    "map filter flat_map interleave scan from_generator reduce group_by_window map_and_batch take_while rejection_resample "
+    "bucket_by_sequence_length".split()
+)
+
 # Calls of other graphs from a graph: their results are their graphs' doing.
 CALLS = frozenset(
     "If StatelessIf While StatelessWhile Case StatelessCase PartitionedCall StatefulPartitionedCall".split()

@@ -179,8 +179,6 @@ class Backward:
             with unseen():
                 self.ends.explain_retained()
             self.site = outer
-            if not recording.in_backward:
-                recording.born_in_backward.clear()
 
     def _look_at_start(self, args: Any, kwargs: Any) -> None:
         """The loss, and the gradient it is started with."""

@@ -16,10 +16,15 @@ from typing import Any
 import torch
 import torch.overrides
 
+from ...errors import NonFiniteError
+from . import flight
 from .forward import ForwardMode
-from .judging import Recording
+from .judging import Recording, looks_nonfinite, unseen
+from .operands import is_float, tensors_in
+from .plans import Plan
 from .stack import insert, remove, without
 
+_COMPILED = Plan("op", "compiled", "torch.compile", "compiled", False, False)
 _DYNAMO = "torch._dynamo.eval_frame"
 _ENTER = "_maybe_set_eval_frame"  # every compiled call goes through it: with a callback on entry, without one on exit
 
@@ -74,6 +79,7 @@ class Compiled:
             if frame is self._inside:
                 self._inside = None
                 insert(self._mode)
+                self._look_at_result(frame)
             elif (
                 self._inside is None
                 and callable(callback)
@@ -87,6 +93,27 @@ class Compiled:
             return enter(callback)
 
         self._replace(module, _ENTER, step_aside)
+
+    def _look_at_result(self, frame: FrameType) -> None:
+        """What a compiled call returned, judged as one operation: inside it nothing is seen."""
+        recording = self._recording
+        try:
+            with unseen():
+                results = [
+                    t for t in tensors_in(frame.f_locals.get("result")) if is_float(t) and not flight.is_on_device(t)
+                ]
+                if not any(looks_nonfinite(t) for t in results):
+                    return
+                site = recording.site(_COMPILED.name, frame)
+                inputs = (frame.f_locals.get("args"), frame.f_locals.get("kwargs"))
+                recording.result(
+                    results, recording.operands_of(_COMPILED, inputs, {}, site), site, "forward", _COMPILED.op,
+                    _COMPILED.native, frame=frame, confidence="likely",
+                )  # fmt: skip
+        except NonFiniteError:
+            raise
+        except Exception as error:
+            recording.fail("torch.compile", error)
 
     def close(self) -> None:
         """Put torch's own functions back, where nobody has put another since."""

@@ -11,6 +11,7 @@ from torch import nn
 
 # What every module has for its own bookkeeping: no tensor of the user's, but hooks whose closures hold activations.
 _BOOKKEEPING = frozenset(vars(nn.Module())) - {"training"} | {"_is_full_backward_hook", "_keys", "_size"}
+_module_of = type.__dict__["__module__"].__get__  # a metaclass may have its own idea of `__module__`
 
 
 def children(value: object) -> Iterator[tuple[str, object]] | None:
@@ -52,6 +53,9 @@ def _of_tensor(t: Any) -> Iterator[tuple[str, object]]:
 def _of_module(module: Any) -> Iterator[tuple[str, object]]:
     """Parameters, buffers and submodules under their short names, then the module's other attributes."""
     own = _instance_dict(module)
+    if str(_module_of(type(module))).startswith("torch._dynamo"):  # `torch.compile(model)`: attributes are the model's
+        yield from _of_module(own["_modules"]["_orig_mod"])
+        return
     for kind in ("_parameters", "_buffers", "_modules"):
         table = own.get(kind)
         if table is None:

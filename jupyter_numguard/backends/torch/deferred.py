@@ -22,6 +22,7 @@ from ...oplog import Key, OpEvent, Site
 from . import flight
 from .entries import Entry, Slot, slot_of
 from .judging import Recording
+from .landing import Landing
 from .operands import is_float, nonfinite_numbers, tensors_in
 from .plans import Plan
 from .values import key
@@ -82,9 +83,7 @@ class Deferred:
         literals: list[tuple[NonFiniteState, OpEvent | None]] = [
             (of, self._recording.event_of_number(n, of)) for n, of in nonfinite_numbers((args, kwargs))
         ]
-        entry = self._entry(
-            self._recording.phase_at(frame), plan.op, plan.native, site, site.count if site else 0, frame
-        )
+        entry = self._entry(phase, plan.op, plan.native, site, site.count if site else 0, frame)
         entry.is_copy, entry.literals = is_copy, literals
         self.latest = entry
         self._add(entry, made, operands)
@@ -105,20 +104,20 @@ class Deferred:
     def end_step(self, optimizer: Any, site: Site | None, frame: FrameType | None) -> None:
         """An optimizer step ended: one launch per dtype for its gradients, state and parameters; then send the flags off."""
         name = type(optimizer).__name__
-        for group in optimizer.param_groups:
-            for p in group["params"]:
-                if not is_float(p) or not flight.is_on_device(p) or not self._is_open(p):
-                    continue
-                grads = [p.grad] if p.grad is not None else []
-                self.look_at_gradient(p.grad)
-                slots = optimizer.state.get(p, {})
-                for slot, t in [*slots.items(), ("", p)]:
-                    if isinstance(t, torch.Tensor) and slot != "step" and is_float(t) and flight.is_on_device(t):
-                        entry = self._entry(
-                            "update", "update", f"{name}.step {slot}".strip(), site, site.count if site else 0, frame
-                        )
-                        self._add(entry, [t], grads + [s for k, s in slots.items() if slot == "" and k != "step"
-                                                       and isinstance(s, torch.Tensor) and is_float(s) and flight.is_on_device(s)])  # fmt: skip
+        for p in (p for group in optimizer.param_groups for p in group["params"]):
+            if not is_float(p) or not flight.is_on_device(p) or not self._is_open(p):
+                continue
+            self.look_at_gradient(p.grad)
+            slots = [
+                (slot, t)
+                for slot, t in optimizer.state.get(p, {}).items()
+                if isinstance(t, torch.Tensor) and slot != "step" and is_float(t) and flight.is_on_device(t)
+            ]
+            grads = [p.grad] if p.grad is not None else []
+            for slot, t in [*slots, ("", p)]:
+                native = f"{name}.step {slot}".strip()
+                entry = self._entry("update", "update", native, site, site.count if site else 0, frame)
+                self._add(entry, [t], grads if slot else grads + [s for _, s in slots])
         self._send()
         self._poll()
         for _, entries in list(self._flights)[:-1]:  # their step ended one step ago: too late

@@ -1,7 +1,7 @@
 """From anything that torch calls a tensor to one plain strided tensor that holds its values, unseen by the user's code.
 
-- No code of the user runs (`isinstance` would: it asks an object for its `__class__`): subclasses are stripped of their class, and torch functions, dispatch modes, autograd and
-  functorch are switched off while numguard looks (`hidden`).
+- No code of the user runs (`isinstance` would: it asks an object for its `__class__`). Subclasses are stripped of their
+  class, and torch functions, dispatch modes, autograd and functorch are switched off while numguard looks (`hidden`).
 - Nothing is copied, but for MKL-DNN's opaque layout.
 - What has no values that can be read is named by `why_unreadable`. A tensor whose storage was freed must be: reading it
   would end the kernel.
