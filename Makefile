@@ -13,7 +13,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .PHONY: demo lab test check format generate clean
@@ -25,6 +24,7 @@ demo: $(STAMP)
 lab: $(STAMP)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/quickstart.ipynb
 
+test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP)
 	$(PYTHON) scripts/environment.py chromium
 	$(BIN)/python -m pytest
@@ -42,10 +42,11 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Write the generated files again: the report's schema, the rules' pages.
+# Write the generated files again: the report's schema, the rules' pages, the outputs in the quickstart.
 generate: $(STAMP)
 	$(BIN)/python scripts/schema.py
 	$(BIN)/python scripts/rule_pages.py
+	$(BIN)/python scripts/quickstart.py --save
 
 $(STAMP): pyproject.toml constraints.txt scripts/environment.py
 	$(PYTHON) scripts/environment.py venv $(VENV)

@@ -25,7 +25,6 @@ from types import CodeType
 from typing import Any, Protocol
 
 from .guard import Guard
-from .transform import is_call
 from .trim import trim
 
 
@@ -73,8 +72,10 @@ class Boundaries:
         guard: Stands between the session and the user's cell.
     """
 
-    def __init__(self, shell: Any, session: CellSession) -> None:
+    def __init__(self, shell: Any, session: CellSession, is_own_line: Callable[[tuple[object, ...]], bool]) -> None:
+        """Touches nothing yet. `is_own_line` knows a statement that stands for `%%numguard` by its constants."""
         self.is_watching = False
+        self._is_own_line = is_own_line
         self.guard = Guard(self.say)
         self._shell = shell
         self._session = session
@@ -197,7 +198,7 @@ class Boundaries:
 
     def _run_code(self, inner: Callable[..., Any], code: CodeType, *args: Any, **kwargs: Any) -> Any:
         window = self._windows.get(threading.get_ident())
-        if window is None or is_call(code.co_consts):
+        if window is None or self._is_own_line(code.co_consts):
             return inner(code, *args, **kwargs)
         self.guard.call("follow a statement", self._session.before_statement, code)
         if self.guard.take_interrupt():

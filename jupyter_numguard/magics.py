@@ -15,7 +15,7 @@ from . import api
 from .boundaries import Boundaries
 from .errors import NumguardError
 from .session import Session, TraceOptions
-from .transform import open_cell, open_magics
+from .transform import is_call, open_cell, open_magics
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,7 +77,7 @@ class Extension:
         """Touches nothing yet."""
         self._shell = shell
         self.session = session
-        self._boundaries = Boundaries(shell, session)
+        self._boundaries = Boundaries(shell, session, is_call)
         self._magics = {"line": self.line, "cell": self.cell}
         self._had: dict[str, Any] = {}
 

@@ -36,10 +36,9 @@ def show_report(report: Report) -> None:
 
     Outside IPython the text goes to stderr.
     """
-    if report.mode == "watch" and not report.alarms:
-        return
     try:
-        _display({MIME: to_json(report), "text/html": render_html(report), "text/plain": render_text(report)})
+        if report.mode == "trace" or report.alarms:
+            _display(_bundle(report))
     except Exception as error:
         _excuse("report", error)
 
@@ -62,19 +61,18 @@ def show_panel(report: Report | None, history: Sequence[HistoryEntry] = ()) -> N
     """
     global _panel
     try:
-        if _shell() is None:
-            raise ImportError("a panel needs a notebook")
-        from .panel import Panel
-
+        try:
+            from .panel import Panel
+        except ImportError:
+            if report is not None:
+                _display(_bundle(report))
+            return
         if _panel is None or _panel.comm is None:  # comm: None after Widget.close_all()
             _panel = Panel()
         _fill(_panel, report, history)
         from IPython.display import display
 
         display(_panel)  # type: ignore[no-untyped-call]
-    except ImportError:
-        if report is not None:
-            _display({MIME: to_json(report), "text/html": render_html(report), "text/plain": render_text(report)})
     except Exception as error:
         _excuse("panel", error)
 
@@ -87,6 +85,10 @@ def update_panel(report: Report | None, history: Sequence[HistoryEntry]) -> None
         _fill(_panel, report, history)
     except Exception as error:
         _excuse("panel", error)
+
+
+def _bundle(report: Report) -> dict[str, Any]:
+    return {MIME: to_json(report), "text/html": render_html(report), "text/plain": render_text(report)}
 
 
 def _fill(panel: Panel, report: Report | None, history: Sequence[HistoryEntry]) -> None:

@@ -8,6 +8,7 @@ needs other arguments is a second pair with a suffix (`before_torch_all`, `after
     guarded_<framework>(module, *metavariables) -> mask    the elements where the two forms may differ (default: none)
     NEIGHBOURHOOD = "where the softmax underflows"          the same in words, for the note
     DTYPE = "float16"                                       dtype of the operands in BENIGN and STRESS
+    HAS_GRADIENT = False                                    the cure is of the value alone
     SAME_MATHEMATICS = False                                a guard that changes values near the singular point
 
 Nothing is registered: `load_rewrites` walks the folder.
@@ -69,6 +70,7 @@ class Rewrite:
     neighbourhood: str
     same_mathematics: bool
     dtype: str | None
+    has_gradient: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def read_rewrite(module: ModuleType) -> Rewrite:
         getattr(module, "NEIGHBOURHOOD", ""),
         getattr(module, "SAME_MATHEMATICS", True),
         getattr(module, "DTYPE", None),
+        getattr(module, "HAS_GRADIENT", True),
     )
 
 

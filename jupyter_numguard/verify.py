@@ -96,7 +96,7 @@ class _Run:
         tensors = [v for v in values if is_tensor(v, framework)]
         if not tensors:
             raise _NotRun(f"none of its operands is a {framework} tensor")
-        gradient = self.gradient and framework != "numpy"
+        gradient = self._with_gradient(framework)
 
         def call(function: Callable[..., Any]) -> Callable[..., Any]:
             return lambda *args: function(_module(framework), **dict(zip(keywords, args, strict=True)))
@@ -140,6 +140,12 @@ class _Run:
                     return
         raise _Refuted("the original is not finite at any scale of its operands, so there is nothing to compare with")
 
+    def _with_gradient(self, framework: Framework) -> bool:
+        """Whether a gradient goes through the statement: torch's tensors say so, TensorFlow's may always be watched."""
+        if framework != "torch":
+            return self.gradient and framework == "tensorflow"
+        return self.gradient and any(getattr(sample, "requires_grad", False) for sample in self.samples.values())
+
     def _ordered(self, part: Part) -> list[str]:
         texts = dict(part.bindings)
         return [texts[name] for name in part.form.parameters if name in texts]
@@ -181,7 +187,7 @@ class _Run:
         def statement(*args: Any) -> Any:
             return self._evaluate(node, {**self.names, **dict(zip(used, args, strict=True))})
 
-        outcome = evaluate(statement, values, framework, gradient=self.gradient and framework != "numpy")
+        outcome = evaluate(statement, values, framework, gradient=self._with_gradient(framework))
         if not outcome.is_finite():
             raise _Refuted("the whole statement is not finite after the rewrite")
         return True

@@ -39,7 +39,7 @@ class KerasBackend(Backend):
         if issubclass(cls, (keras.Layer, keras.metrics.Metric, keras.losses.Loss)):
             return list(_own(value))
         if issubclass(cls, keras.callbacks.History):
-            return [(".history", value.history)] if hasattr(value, "history") else []  # type: ignore[attr-defined]
+            return [(".history", _attribute(value, "history"))]
         if cls.__module__ == "keras.src.utils.tracking":
             return _of_tracked(value)
         return None
@@ -116,9 +116,10 @@ def _of_model(model: Any) -> Iterator[tuple[str, object]]:
 # What Keras keeps for itself: other names of the same things, or state without numbers.
 _INTERNAL = frozenset(
     "_layers _functional _trainable_variables _non_trainable_variables _metrics _losses _loss_ids _variables _tracker "
-    "_trainable_variables_ optimizer _loss_tracker _compile_metrics _compile_loss _inbound_nodes _outbound_nodes "
-    "_dtype_policy _seed_generators _nodes _nodes_by_depth _operations _operations_by_depth _inputs _outputs "
-    "call_signature_parameters output_names input_names _inputs_struct _outputs_struct _call_context_args _self_setattr_tracking _metrics_lock".split()
+    "optimizer _loss_tracker _compile_metrics _compile_loss _inbound_nodes _outbound_nodes _dtype_policy _seed_generators "
+    "_nodes _nodes_by_depth _operations _operations_by_depth _inputs _outputs call_signature_parameters output_names "
+    "input_names _inputs_struct _outputs_struct _call_context_args _self_setattr_tracking".split()
+)
 )
 
 
@@ -126,13 +127,14 @@ def _own(value: Any) -> Iterator[tuple[str, object]]:
     """Attributes that hold variables, layers, tensors or lists of them, each under the name that the user types."""
     cls = type(value)
     for name, child in list(getattr(value, "__dict__", {}).items()):
-        if name in _INTERNAL or callable(child) and not isinstance(child, (keras.Layer, keras.metrics.Metric)):
+        is_part = isinstance(child, (keras.Layer, keras.metrics.Metric))
+        if name in _INTERNAL or (callable(child) and not is_part):
             continue
         # `_kernel` with a property `kernel` is what the user calls `.kernel`.
         public = name[1:] if name.startswith("_") and isinstance(getattr(cls, name[1:], None), property) else name
         if isinstance(child, keras.Variable):
             yield f".{public}", _inner(child)
-        elif isinstance(child, (keras.Layer, keras.metrics.Metric)) or (
+        elif is_part or (
             child is not None and not isinstance(child, (str, int, bool)) and not name.startswith("_")
         ):
             yield f".{public}", child

@@ -60,10 +60,10 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    """A window of a laptop, with the clipboard allowed."""
+    """A tall window, so that a picture shows a whole report; with the clipboard allowed."""
     return {
         **browser_context_args,
-        "viewport": {"width": 1400, "height": 900},
+        "viewport": {"width": 1400, "height": 1700},
         "permissions": ["clipboard-read", "clipboard-write"],
     }
 

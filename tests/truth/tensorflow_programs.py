@@ -157,8 +157,8 @@ PROGRAMS: tuple[Program, ...] = (
         "        return x / tf.reduce_sum(x, axis=-1, keepdims=True)  # origin",
         "model = keras.Sequential([Mean(), keras.layers.Dense(1)])\nmodel.compile('sgd', 'mse', jit_compile=False)\n"
         "x = np.ones((8, 2), 'float32')\nx[6:] = 0\n"
-        "model.fit(x, np.ones((8, 1), 'float32'), batch_size=2, shuffle=False, verbose=0)"),
-       ("model",), step=4, where="layer"),
+        "history = model.fit(x, np.ones((8, 1), 'float32'), batch_size=2, shuffle=False, verbose=0)"),
+       ("model", "history"), step=4, where="layer"),
     _p("builtin_layer_dense_overflow", "forward", "matmul",
        (_KERAS, "layer = keras.layers.Dense(2, kernel_initializer=keras.initializers.Constant(1e30), use_bias=False)",
         "out = tf.ones([1, 2])\nfor i in range(4):\n    out = layer(out)  # origin"),

@@ -3,6 +3,8 @@
 `_pair` writes both from one text: the last cell's input `x` is `bad`, or `good` for 36 steps and `bad` in step 37.
 """
 
+# ruff: noqa: E501  # a program is a row of a table
+
 from __future__ import annotations
 
 from textwrap import dedent, indent

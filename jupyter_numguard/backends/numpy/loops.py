@@ -53,6 +53,8 @@ def occurrence(frame: FrameType | None, located: Callable[[FrameType], Expressio
             levels += reversed(positions(expression, frame))
             if is_top_level(frame.f_code):
                 break
+        elif not innermost and str(frame.f_globals.get("__name__")).split(".")[0] in _REPEATING_PACKAGES:
+            return 0
         frame = frame.f_back
     return fold(levels)
 

@@ -29,7 +29,6 @@ from .survival import (
     chain_of,
     is_absorbed_at_once,
     is_in_progress,
-    is_operand_of,
     nonfinite_names,
     own_targets,
     user_frames,
@@ -158,9 +157,7 @@ class SignalRecorder(AbstractContextManager[None]):
         chain = chain_of(frames, self._locate)
         nonfinite = nonfinite_names(frames)
         states = [state(o.value) for o in operation.operands if o.value is not MISSING]
-        self._settle(
-            chain, nonfinite, operands_finite=len(states) == len(operation.operands) > 0 and not any(map(any, states))
-        )
+        self._settle(chain, nonfinite)
         if not any(live.place is place for live in self._live):
             self._record(text, user, package, place, operation, made, states, chain, nonfinite)
 
@@ -216,14 +213,11 @@ class SignalRecorder(AbstractContextManager[None]):
         return parents
 
     # --- what became of earlier signals -------------------------------------------------------------------------------
-    def _settle(self, now: Chain, nonfinite: set[Where], *, operands_finite: bool) -> None:
+    def _settle(self, now: Chain, nonfinite: set[Where]) -> None:
         """Drop the earlier signals whose values went nowhere, and note those that only their own target holds."""
         kept: list[_Live] = []
         for live in self._live:
             if is_in_progress(live.chain, now):
-                if operands_finite and is_operand_of(live.chain, now):
-                    live.event.is_absorbed = True  # it is inside an operand that came out finite
-                    continue
                 kept.append(live)
                 continue
             own = own_targets(live.chain, now)

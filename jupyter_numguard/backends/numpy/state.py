@@ -202,6 +202,8 @@ def _make_as_seen(**changes: Any) -> Any:
         if name == "call" or (value is not None and name != "all"):
             view[name] = value
     try:
+        if "call" in changes:
+            _make(call=changes["call"])  # hidden in the disguise numpy would not look at it
         return _disguised(view, disguise.listening)
     except (TypeError, ValueError):
         _make(**changes)  # numpy's own words for what it does not accept

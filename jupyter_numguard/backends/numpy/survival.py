@@ -73,12 +73,6 @@ def is_in_progress(earlier: Chain, now: Chain) -> bool:
     return len(earlier) != len(now)
 
 
-def is_operand_of(earlier: Chain, now: Chain) -> bool:
-    """Whether the earlier signal was made inside the operands of the operation that signals now."""
-    node, inner = now[-1].expression.node, earlier[len(now) - 1].expression.node if len(earlier) >= len(now) else None
-    return node is not None and inner is not None and node is not inner and any(x is inner for x in ast.walk(node))
-
-
 def own_targets(earlier: Chain, now: Chain) -> set[Where]:
     """The names that hold the earlier signal's own value, as far as nothing reads them any more from here on."""
     out: set[Where] = set()

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import tensorflow as tf
+
 from ...model import NonFiniteState, Phase
 from ...oplog import OpEvent, OpLog, Site
 from . import private
@@ -20,6 +22,8 @@ from .graph import FlaggedGraph, Line, Node
 from .instrument import Instrument
 from .optables import CALLS
 from .places import COMPOSITES
+
+_EVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +50,25 @@ class Ancestry:
         self._read()
         if flagged.times is None or index >= len(flagged.graph.outputs):
             return None
-        return self._event(self._walk(flagged, flagged.nodes_of([flagged.graph.outputs[index]]), float("inf"), set()))
+        start = flagged.nodes_of([flagged.graph.outputs[index]])
+        found = self._walk(flagged, start, _EVER, set())
+        if not found and flagged.graph.outputs[index].dtype == tf.variant:  # wrapped up in a branch: whatever was lost
+            seen: set[tuple[int, int]] = set()
+            for g in self._graphs:
+                if g.root is flagged.root:
+                    found += self._walk(g, g.outs.union(*(nodes for _, nodes in g.writes)), _EVER, seen)
+        return self._event(found)
 
     def event_of_variable(self, handle_id: int) -> OpEvent | None:
         """The event of a variable that a graph wrote, or None if no graph wrote anything non-finite into it."""
         self._read()
-        return self._event(self._writes_before(handle_id, float("inf"), None, -1, set()))
+        return self._event(self._writes_before(handle_id, _EVER, None, -1, set()))
 
     def written_variables(self) -> set[int]:
         """Ids of the handles of all variables that instrumented graphs write."""
-        return {i for g in self._instrument.graphs for handle, _ in g.writes if (i := _handle_id(g, handle)) is not None}
+        return {
+            i for g in self._instrument.graphs for handle, _ in g.writes if (i := _handle_id(g, handle)) is not None
+        }
 
     def _read(self) -> None:
         self._graphs = list(self._instrument.graphs)

@@ -19,6 +19,8 @@ from .graph import FlaggedGraph
 from .instrument import Instrument
 
 MAX_WAITING = 1024  # results on devices that were not read yet
+MAX_OPTIONALS = 64  # wrapped results that were not opened yet; Keras opens each at once
+_VARIANT = 21
 
 
 class Calls:
@@ -30,6 +32,7 @@ class Calls:
         self._instrument = instrument
         self._ancestry = Ancestry(log, instrument)
         self._of_result: dict[tuple[int, int], OpEvent] = {}
+        self._optionals: dict[int, tuple[FlaggedGraph, int]] = {}
         self._waiting: list[tuple[weakref.ref[Any], FlaggedGraph, int]] = []
 
     def on_call(
@@ -46,6 +49,10 @@ class Calls:
             return
         self._note(flagged, inputs, frame, eager)
         for index, tensor in enumerate(outputs):
+            if tensor._datatype_enum() == _VARIANT:
+                self._optionals[tensor._id] = flagged, index
+                if len(self._optionals) > MAX_OPTIONALS:
+                    del self._optionals[next(iter(self._optionals))]
             if tensor._datatype_enum() not in private.FLOATS:
                 continue
             if not private.is_on_host(tensor):
@@ -59,7 +66,9 @@ class Calls:
                 else:
                     eager.mark(tensor, event)
 
-    def _note(self, flagged: FlaggedGraph, inputs: Sequence[Any], frame: FrameType | None, eager: EagerRecorder) -> None:
+    def _note(
+        self, flagged: FlaggedGraph, inputs: Sequence[Any], frame: FrameType | None, eager: EagerRecorder
+    ) -> None:
         """Where the function is called from, and which of its inputs are known to be non-finite."""
         root = flagged.root
         if root.called_from is None:
@@ -82,6 +91,11 @@ class Calls:
             if event is not None:
                 self._of_result[key] = event
         return event
+
+    def event_of_optional(self, variant_id: int) -> OpEvent | None:
+        """Why what a graph function returned wrapped up (Keras's logs) is non-finite."""
+        found = self._optionals.get(variant_id)
+        return self._event_of_result(*found) if found is not None else None
 
     def event_of_variable(self, handle_id: int) -> OpEvent | None:
         """Why a variable is non-finite, if a graph function made it so."""
@@ -116,6 +130,7 @@ class Calls:
     def close(self) -> None:
         """Drop what leads into graphs."""
         self._of_result.clear()
+        self._optionals.clear()
         self._waiting.clear()
 
 

@@ -8,8 +8,8 @@ that a gradient can be told as the gradient of its forward line.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from ...model import NonFiniteState, TensorSummary
 from ...oplog import OpEvent, OpLog
@@ -19,23 +19,35 @@ from .forward import ForwardSites
 from .optables import DATA_FUNCTIONS, DATA_METHODS, LOADING, PASSING, PYTHON_CALLS, READING, SCRATCH, replaces
 from .places import Here, Places
 
-ResolveVariable = Callable[[int], OpEvent | None]
+# Keras hands the numbers of its training loops out as Python floats, through numpy's view of the tensor's memory, which
+# no method sees: a non-finite number made there has left TensorFlow.
+_KERAS_LOOPS = frozenset("fit evaluate predict train_on_batch test_on_batch predict_on_batch".split())
+
+
+class GraphEvents(Protocol):
+    """What is known of values that graph functions made (`calls.py`)."""
+
+    def event_of_variable(self, handle_id: int) -> OpEvent | None:
+        """Of a variable, by its handle's id."""
+
+    def event_of_optional(self, variant_id: int) -> OpEvent | None:
+        """Of what a graph function returned wrapped up, by the wrapper's id."""
 
 
 class EagerRecorder:
     """Turns eager operations into events. Called for one operation at a time, on one thread."""
 
-    def __init__(self, log: OpLog, places: Places, resolve_variable: ResolveVariable) -> None:
+    def __init__(self, log: OpLog, places: Places, graphs: GraphEvents) -> None:
         """Prepare.
 
         Args:
             log: Where everything goes.
             places: The walks to the user's line.
-            resolve_variable: The event of a variable that a graph function wrote, by its handle's id.
+            graphs: What graph functions made.
         """
         self._log = log
         self._places = places
-        self._resolve_variable = resolve_variable
+        self._graphs = graphs
         self._forward = ForwardSites()
 
     # --- operations -------------------------------------------------------------------------------------------------
@@ -86,6 +98,8 @@ class EagerRecorder:
             tensors=(floats(told.operands), (result,)),
         )  # fmt: skip
         self.mark(result, event)
+        if here.api in _KERAS_LOOPS and result._num_elements() == 1:
+            self._log.escape(event)
 
     def _lost(self, told: Blame) -> OpEvent | None:
         """The event of a loss that was non-finite already when its gradient was asked for."""
@@ -103,6 +117,8 @@ class EagerRecorder:
         states: list[NonFiniteState] = []
         parents: list[OpEvent] = []
         if op in READING and (event := self.event_of_variable(inputs[0])) is not None:
+            parents.append(event)
+        if op == "OptionalGetValue" and (event := self._graphs.event_of_optional(inputs[0]._id)) is not None:
             parents.append(event)
         for tensor in inputs:
             if tensor._datatype_enum() not in private.FLOATS:
@@ -128,7 +144,9 @@ class EagerRecorder:
                 self._log.forget(("tfvar", handles[0]._id))
             return
         enum = next((t._datatype_enum() for t in inputs if t._datatype_enum() in private.FLOATS), None)
-        for handle in handles if enum is not None else ():
+        if enum is None:
+            return
+        for handle in handles:
             try:
                 value = private.read_variable(handle, enum)
             except Exception:  # not a variable of this dtype: a table, an iterator
@@ -165,7 +183,7 @@ class EagerRecorder:
 
     def event_of_variable(self, handle: Any) -> OpEvent | None:
         """Why a variable is non-finite, whether an eager operation or a graph function wrote it."""
-        return self._log.event_of(("tfvar", handle._id)) or self._resolve_variable(handle._id)
+        return self._log.event_of(("tfvar", handle._id)) or self._graphs.event_of_variable(handle._id)
 
     def mark(self, tensor: Any, event: OpEvent) -> None:
         """Remember why a tensor is non-finite, as long as it lives."""

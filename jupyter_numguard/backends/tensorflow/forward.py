@@ -43,10 +43,8 @@ class ForwardSites:
             self._by_result[tensor._id] = forward
         for tensor in inputs[:3]:
             self._by_operand[op, tensor._id] = forward
-        for known in (self._by_result, self._by_operand):
-            if len(known) > MAX_KNOWN:
-                for k in list(known)[: MAX_KNOWN // 2]:
-                    del known[k]  # type: ignore[attr-defined]
+        _prune(self._by_result)
+        _prune(self._by_operand)
 
     def of(self, gradient: Any) -> Forward | None:
         """The forward operation that a `_gradient_function` frame computes the gradient of.
@@ -79,6 +77,12 @@ class ForwardSites:
         """Forget all."""
         self._by_result.clear()
         self._by_operand.clear()
+
+
+def _prune(known: dict[Any, Forward]) -> None:
+    if len(known) > MAX_KNOWN:
+        for key in list(known)[: MAX_KNOWN // 2]:
+            del known[key]
 
 
 def _square(y: Any) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework import tensor_util
 
 from ...oplog import OpLog
 from . import private
@@ -81,7 +80,9 @@ class Instrument:
     def _give_up(self, root: Root, failure: Exception) -> None:
         self._log.add_not_traced(f"inside of {root.name}", f"its graph could not be instrumented: {failure!r}")
 
-    def on_op(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], graph: Any, frame: FrameType | None) -> None:
+    def on_op(
+        self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], graph: Any, frame: FrameType | None
+    ) -> None:
         """An operation was put into a graph that is being built."""
         flagged = self._live.get(graph)
         if flagged is None and not isinstance(graph, private.FuncGraph):
@@ -159,7 +160,7 @@ def _tensors(results: Any) -> list[Any]:
 
 
 def _is_finite_constant(tensor: Any) -> bool:
-    value = tensor_util.constant_value(tensor)
+    value = private.tensor_util.constant_value(tensor)
     return value is not None and bool(np.isfinite(np.asarray(value, np.complex128)).all())
 
 
@@ -173,5 +174,3 @@ def _callees(op: Any) -> tuple[str, ...]:
             continue
         names += [f.name for f in (value if isinstance(value, list) else [value])]
     return tuple(names)
-
-

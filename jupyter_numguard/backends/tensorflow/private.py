@@ -13,16 +13,21 @@ from typing import Any
 
 import numpy as np
 from tensorflow.python.eager import context, execute
-from tensorflow.python.framework import ops
+from tensorflow.python.framework import ops as ops
 
 missing: str | None = None
 try:
     from tensorflow.python import pywrap_tfe
-    from tensorflow.python.distribute import distribute_lib
+    from tensorflow.python.distribute import distribute_lib as distribute_lib
     from tensorflow.python.eager import record
-    from tensorflow.python.eager.polymorphic_function import polymorphic_function
-    from tensorflow.python.framework import func_graph, op_callbacks
-    from tensorflow.python.ops import gen_debug_ops, gradients_util, resource_variable_ops
+    from tensorflow.python.eager.polymorphic_function import polymorphic_function as polymorphic_function
+    from tensorflow.python.framework import func_graph as func_graph
+    from tensorflow.python.framework import op_callbacks as op_callbacks
+    from tensorflow.python.framework import tensor_util as tensor_util
+    from tensorflow.python.ops import gen_debug_ops as gen_debug_ops
+    from tensorflow.python.ops import gradients_util as gradients_util
+    from tensorflow.python.ops import resource_variable_ops
+
     tape_is_empty: Callable[[], bool] = pywrap_tfe.TFE_Py_TapeSetIsEmpty
     stop_recording = record.stop_recording
     ResourceVariable: Any = resource_variable_ops.ResourceVariable

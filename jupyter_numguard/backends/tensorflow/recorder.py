@@ -37,7 +37,7 @@ class TensorFlowRecorder:
         self._instrument = Instrument(log)
         self._shadows = Shadows(log, self._instrument)
         self._calls = Calls(log, self._instrument)
-        self._eager = EagerRecorder(log, self._places, self._calls.event_of_variable)
+        self._eager = EagerRecorder(log, self._places, self._calls)
         self._deferred = Deferred(log, self._eager) if private.has_devices() else None
         self._escapes = Escapes(log, self._flush)
         self._busy = False

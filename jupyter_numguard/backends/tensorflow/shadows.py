@@ -21,7 +21,6 @@ from types import FrameType
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import ops
 
 from ...oplog import OpLog
 from . import private
@@ -110,7 +109,9 @@ class Shadows:
             return False
         if tf.executing_eagerly():
             return True
-        return self._instrument.of(ops.get_default_graph()) is not None  # the user's own graph must not keep our flags
+        return (
+            self._instrument.of(private.ops.get_default_graph()) is not None
+        )  # the user's own graph must not keep our flags
 
     def _copy_of(self, function: Any) -> Any:
         copy = self._copies.get(function)
@@ -172,7 +173,7 @@ class Shadows:
         instrument, (root, is_xla) = self._instrument, self._calling[-1]
 
         def with_flags(*args: Any, **kwargs: Any) -> Any:
-            flagged = instrument.begin(ops.get_default_graph(), root, is_xla=is_xla)
+            flagged = instrument.begin(private.ops.get_default_graph(), root, is_xla=is_xla)
             results = python_func(*args, **kwargs)
             instrument.end(flagged, results)
             return results
@@ -211,7 +212,7 @@ class Shadows:
 
     def _begin_gradients(self, source: Any) -> FlaggedGraph | None:
         """The gradient of a copy, asked for by a tape outside of it."""
-        graph = ops.get_default_graph()
+        graph = private.ops.get_default_graph()
         forward = self._instrument.of(source)
         if forward is None or self._instrument.of(graph) is not None or self._instrument.is_busy:
             return None

@@ -82,7 +82,7 @@ def key(tensor: Any) -> Key:
 def fingerprint(tensor: Any) -> Hashable:
     """An eager tensor never changes. A variable has no version: on the host its address and a few elements tell."""
     identity = key(tensor)
-    if identity[0] != "tfvar" or not can_be_nonfinite(tensor):
+    if not issubclass(type(_carrier(tensor)), tf.Variable) or not can_be_nonfinite(tensor):
         return identity
     try:
         eager = dense(tensor)

@@ -278,9 +278,11 @@ class Backward:
             return event
         if of.nan:  # a sum of finite numbers is never NaN
             return self.recording.explain(g, of, site, -1)
+        if site is None and self.site is not None:  # at a leaf: what to look at is the statement that ran backward
+            site, count = self.site, self.site.count
         operands = Operands(tensors=[g])
         made = self.recording.result(
-            [g], operands, site or self.site, "backward", "grad_accumulate", "AccumulateGrad", occurrence=count,
+            [g], operands, site, "backward", "grad_accumulate", "AccumulateGrad", occurrence=count,
             backward_site=self.backward_site(), frame=sys._getframe(2), confidence="likely",
         )  # fmt: skip
         assert made is not None
