@@ -8,7 +8,7 @@ from .model import Diagnosis, Evidence, LineagePath, RewriteAdvice
 from .rewrite import Proposal, Rewrite, Verdict, VerifyRun, propose
 from .rule import Rule
 
-_MAX_PROPOSALS = 4  # how many rewritten statements of one rule are run
+_MAX_PROPOSALS = 6  # how many rewritten statements of one rule are run
 
 
 def diagnose(
@@ -53,7 +53,7 @@ def _rank(rule: Rule, found: Sequence[tuple[Rule, Evidence]]) -> int:
 
 
 def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: VerifyRun | None) -> RewriteAdvice | None:
-    """The first proposal that is verified, else the first one."""
+    """The first proposal that is verified, else the first one that running it did not refute."""
     try:
         proposals = propose(path, rewrites, code)[:_MAX_PROPOSALS]
     except Exception:
@@ -61,6 +61,8 @@ def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Ver
     best: tuple[Proposal, Verdict] | None = None
     for proposal in proposals:
         verdict = Verdict(False, "Not run: no copies of the operands were taken.") if run is None else run(proposal)
+        if verdict.refuted:
+            continue
         if best is None or verdict.verified:
             best = proposal, verdict
         if verdict.verified:

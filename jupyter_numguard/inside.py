@@ -10,6 +10,7 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from keyword import iskeyword
 from operator import itemgetter
 from types import (
     BuiltinFunctionType,
@@ -110,7 +111,14 @@ class Inside:
             if isinstance(attributes, dict):
                 for name, child in list(dict.items(attributes)):
                     if type(name) is str:
-                        yield (f".{name}" if name.isidentifier() else f"vars({{}})[{_spell(name)}]"), child
+                        yield (
+                            (
+                                f".{name}"
+                                if name.isidentifier() and not iskeyword(name)
+                                else f"vars({{}})[{_spell(name)}]"
+                            ),
+                            child,
+                        )
         for name, slot in plan.slots:
             try:
                 yield f".{name}", slot.__get__(value)

@@ -103,10 +103,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What running a proposal showed; see `verify.py`."""
+    """What running a proposal showed; see `verify.py`. A refuted one was run and does not hold: it is not shown."""
 
     verified: bool
     note: str
+    refuted: bool = False
 
 
 VerifyRun = Callable[[Proposal], Verdict]
@@ -209,7 +210,7 @@ def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[P
                 proposal = _proposal(reader, home, first, also)
                 if proposal is not None and all(proposal.source != p.source for p in out):
                     out.append(proposal)
-    return out
+    return sorted(out, key=lambda p: not p.parts[0].rewrite.same_mathematics)
 
 
 _Hit = tuple[Rewrite, Form, Match]
@@ -259,7 +260,7 @@ def render(form: Form, match: Match, reader: Reader) -> str | None:
     return ast.unparse(tree)
 
 
-_ATOMS = (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.List, ast.Tuple)
+_ATOMS = (ast.Constant, ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.List, ast.Tuple)
 
 
 class _Fill(ast.NodeTransformer):
@@ -274,6 +275,9 @@ class _Fill(ast.NodeTransformer):
         name = full_name(node, {self.form.module: _MODULES[self.form.framework]})
         if name is not None:
             return ast.Name(_in_users_words(name, self.aliases), ast.Load())
+        if isinstance(node.value, ast.Name) and isinstance(self.texts.get(node.value.id, ("", node))[1], ast.Constant):
+            node.value = ast.Name(f"({self.texts[node.value.id][0]})", ast.Load())  # `1.float()` is not Python
+            return node
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -315,7 +319,9 @@ def _in_users_words(name: str, aliases: dict[str, str]) -> str:
 
 def _bracket(after: str, replaced: ast.expr, statement: SourceStatement) -> str:
     """Brackets around an operator that comes into another expression."""
-    if isinstance(ast.parse(after, mode="eval").body, _ATOMS):
+    start, end = offsets(replaced, statement)
+    bracketed = statement.source[:start].endswith("(") and statement.source[end:].startswith(")")
+    if bracketed or isinstance(ast.parse(f"({after})", mode="eval").body, _ATOMS):
         return after
     parsed = parse(statement.source)
     for stmt in parsed.body if parsed is not None else ():

@@ -49,9 +49,9 @@ def verifier(samples: Mapping[str, object], modules: Mapping[str, object], *, gr
         except _NotRun as reason:
             return Verdict(False, f"Not run: {reason}.")
         except _Refuted as reason:
-            return Verdict(False, f"Run on the operands that failed: {reason}.")
-        except Exception as error:  # whatever a framework raises on odd operands: the rewrite is then not verified
-            return Verdict(False, f"Not run to its end: {type(error).__name__}: {str(error).splitlines()[:1]}")
+            return Verdict(False, f"Run on the operands that failed: {reason}.", refuted=True)
+        except Exception as error:  # whatever a framework raises: the rewrite would raise it in the cell
+            return Verdict(False, f"Run on the operands that failed: it raised {type(error).__name__}.", refuted=True)
 
     return run
 
@@ -173,7 +173,7 @@ class _Run:
             theirs.value.shape == before.value.shape
         ) else None  # fmt: skip
         if both is None or not numpy.allclose(theirs.value[both], before.value[both], rtol=1e-2, atol=1e-6):
-            raise _Refuted("a variable was changed between the statements, so the operands do not belong together")
+            raise _NotRun("a variable was changed between the statements, so the copies do not belong together")
 
     def _run_statement(self) -> bool:
         """Run the whole rewritten statement; False where it holds what is not run."""

@@ -36,6 +36,11 @@ def share(count: int, summary: TensorSummary) -> str:
     return f"{count} of the {total}elements of {tensor(summary)}"
 
 
+def be(count: int, summary: TensorSummary) -> str:
+    """ "is" or "are", after `share(count, summary)`."""
+    return "is" if count == 1 or summary.size == 1 else "are"
+
+
 def num_nonfinite(summary: TensorSummary | None) -> int:
     """How many elements are known to be non-finite; what was not measured counts as none."""
     return 0 if summary is None else sum(n or 0 for n in (summary.nan, summary.posinf, summary.neginf))

@@ -123,6 +123,8 @@ with warnings.catch_warnings():
 np.float16(60000) * np.float16(2)
 np.full(3, 1e308).sum()
 np.mean([])
+np.ones((3, 1)).std(axis=1, ddof=1)
+np.log(np.array([1e-400 + 1j]).astype(float))
 np.array([1e6]).astype(np.float16)
 out.append(sorted(map(str, globals().get("__warningregistry__", {}))))
 np.seterr(under="warn", over="ignore")
@@ -476,3 +478,15 @@ def test_a_storm_is_counted_and_bounded() -> None:
     assert (event.occurrence, len(log.events)) == (1, 1)
     assert event.site is not None
     assert event.site.count > 4000
+
+
+def test_a_later_round_of_a_loop_is_another_evaluation() -> None:
+    """A signal of one round that went nowhere is dropped when the next round signals further right in the same statement."""
+    cell = """
+def first_finite(a, b):
+    return a if np.isfinite(a) else b
+for i in range(2):
+    y = first_finite(np.exp(np.float64(1000 - 999 * i)), 0.0) + np.log(np.float64(1 - i))
+"""
+    event = only(run(cell)[0])
+    assert (event.op, event.occurrence, event.confidence) == ("log", 2, "exact")

@@ -144,6 +144,30 @@ def test_a_loss_that_was_lost_is_the_origin_of_its_gradients() -> None:
     assert ("exp", "forward", 2, 1) == origin(log, names["x"].grad)
 
 
+def test_a_gradient_made_after_the_loss_was_lost_descends_from_the_loss() -> None:
+    """Also where the node that made it saw only finite values in the forward pass."""
+    log, names = run("w = torch.ones(2, requires_grad=True)\nh = w * 1e30\nloss = (h * 1e30).sum()\nloss.backward()")
+
+    assert ("mul", "forward", 3, 1) == origin(log, names["w"].grad)
+
+
+def test_gradients_that_meet_keep_their_own_cause() -> None:
+    """Two tensors, each used twice: the engine adds up their gradients in new memory, and each keeps its origin."""
+    cell = """
+a = torch.zeros(2, requires_grad=True)
+b = torch.zeros(2, requires_grad=True)
+g = a * 1.0
+h = b * 1.0
+p = g.sqrt() + g
+q = h.rsqrt() + h
+torch.where(torch.tensor([True, False]), p + q, p).sum().backward()
+"""
+    log, names = run(cell)
+
+    assert ("sqrt", "backward", 6, 1) == origin(log, names["a"].grad)
+    assert ("rsqrt", "forward", 7, 1) == origin(log, names["b"].grad)
+
+
 def test_a_written_value_is_no_creation() -> None:
     """Literals, masks and values that came in from outside are written; one that nothing is known of is only likely."""
     log, names = run(
@@ -486,13 +510,14 @@ def test_stop_raises_at_the_creation(cell: str) -> None:
 def test_memory_of_empty_is_no_finding_once_written() -> None:
     """`empty` is marked only while nothing was written to it; filling it row by row does not read all of it each time."""
     log, names = run(
-        "never = torch.empty(4)\nbuffer = torch.empty(8, 2)\nfor i in range(8):\n    buffer[i] = torch.ones(2)\nfull = torch.empty(4).fill_(1.0)"
+        "never = torch.empty(4)\nbuffer = torch.empty(8, 2)\nfor i in range(8):\n    buffer[i] = torch.ones(2)\nfull = torch.empty(4).fill_(1.0)\nout = torch.empty(4)\ntorch.add(full, 1, out=out)"
     )
 
     event = log.event_of(key(names["never"]))
     assert event is not None
     assert "uninitialised" == event.kind
     assert log.event_of(key(names["full"])) is None
+    assert log.event_of(key(names["out"])) is None
 
 
 def test_a_nan_loop_keeps_few_events() -> None:

@@ -208,11 +208,12 @@ def _with_origin(**changes: Any) -> Report:
     return dataclasses.replace(report, findings=(changed,))
 
 
-def test_the_origin_has_its_place_in_the_chain() -> None:
+@pytest.mark.parametrize("without", [None, 6])
+def test_the_origin_has_its_place_in_the_chain(without: int | None) -> None:
     """Between the steps that hold the NaN and those that were fine, also where the lineage does not hold its line."""
     report = load("torch_forward_loop")
     first = report.findings[0]
-    lineage = tuple(s for s in first.lineage if s.line != 6)
+    lineage = tuple(s for s in first.lineage if s.line != without)
     text = render_text(dataclasses.replace(report, findings=(dataclasses.replace(first, lineage=lineage),)))
     chain = [line.strip()[:12] for line in text.split("\n") if re.match(r"\s+[✕●✓?] In", line)]
 

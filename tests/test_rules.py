@@ -16,7 +16,7 @@ import pytest
 
 from jupyter_numguard.diagnose import diagnose
 from jupyter_numguard.matching import Reader
-from jupyter_numguard.model import ExecutionRef, LineagePath, Origin, SourceStatement, Span, TensorSummary
+from jupyter_numguard.model import ExecutionRef, LineagePath, Origin, SourceStatement, Span, Step, TensorSummary
 from jupyter_numguard.numerics import array, is_tensor
 from jupyter_numguard.opnames import canonical_op
 from jupyter_numguard.rule import SECTIONS, load_rules
@@ -179,7 +179,9 @@ def path_of(source: str, framework: str, line: int) -> LineagePath:
     """The lineage path of an example."""
     probe = Probe(source, line, framework)
     origin = probe.run()
-    return LineagePath("v", origin, statements=probe.statements, framework=framework)  # type: ignore[arg-type]
+    after = [s for s in statements_before(source, 99) if s.line > line]
+    steps = tuple(Step(EXECUTION, None, s.line, s.source, "v", "bound", "nonfinite") for s in after)
+    return LineagePath("v", origin, steps, statements=probe.statements, framework=framework)  # type: ignore[arg-type]
 
 
 def examples(section: str) -> list[Any]:

@@ -110,6 +110,7 @@ REACHED = [
     ("x", nn.ParameterList([T(1), T(1)]), ["x[0]", "x[1]"]),
     ("x", nn.ParameterDict({"a": T(1), "b": T(1)}), ['x["a"]', 'x["b"]']),
     ("x", nn.BatchNorm1d(2, affine=False), ["x.running_mean", "x.running_var", "x.num_batches_tracked"]),
+    ("x", types.SimpleNamespace(**{"if": T(1), "a b": T(1)}), ['vars(x)["if"]', 'vars(x)["a b"]']),
     ("x", torch.distributions.Normal(T(1), T(1)), ["x.loc", "x.scale"]),
 ]
 
@@ -169,6 +170,15 @@ def test_a_module_has_its_own_attributes_and_no_bookkeeping() -> None:
 def test_a_compiled_module_is_named_like_its_own() -> None:
     """`torch.compile` puts a wrapper around it that nobody types."""
     assert ["m.weight", "m.bias"] == paths(m=torch.compile(nn.Linear(2, 2), backend="eager"))
+
+
+def test_a_module_s_oddly_named_attributes_are_reached() -> None:
+    """Whatever `setattr` and `add_module` took."""
+    m = nn.Module()
+    setattr(m, "a b", T(1))
+    m.add_module("1", nn.Linear(2, 2, bias=False))
+
+    assert {'vars(m)["a b"]', 'm._modules["1"].weight'} == set(paths(m=m))
 
 
 def test_script_modules_are_walked() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,16 +17,16 @@ ALL = (*TORCH, *TENSORFLOW, *NUMPY)
 
 
 @pytest.fixture(scope="module")
-def ran() -> Iterator[dict[str, list[Cell]]]:
+def ran() -> dict[tuple[str, str], list[Cell]]:
     """Every program's cells; the programs of one framework run one after the other in one process."""
-    out: dict[str, list[Cell]] = {}
+    out: dict[tuple[str, str], list[Cell]] = {}
     for programs in (TORCH, TENSORFLOW, NUMPY):
         notebooks: list[dict[str, Any]] = [
             {"cells": list(p.cells), "traced": [len(p.cells) - 1], "files": p.files} for p in programs
         ]
         for program, cells in zip(programs, run(notebooks, timeout=900), strict=True):
-            out[program.name] = cells
-    yield out
+            out[program.framework, program.name] = cells
+    return out
 
 
 def _root(path: str) -> str:
@@ -43,9 +42,9 @@ def _place(origin: dict[str, Any], cells: list[Cell]) -> tuple[int | str, int]:
 
 
 @pytest.mark.parametrize("program", [p for p in ALL if p.alarms], ids=lambda p: f"{p.framework}-{p.name}")
-def test_the_first_alarm_names_the_first_origin(program: Program, ran: dict[str, list[Cell]]) -> None:
+def test_the_first_alarm_names_the_first_origin(program: Program, ran: dict[tuple[str, str], list[Cell]]) -> None:
     """The first alarm's variable, place, operation, phase, kind and occurrence are the program's truth."""
-    cells = ran[program.name]
+    cells = ran[program.framework, program.name]
 
     alarms = [f for c in cells for f in c.alarms]
     assert alarms, f"nothing found; {[c.error for c in cells]} {cells[-1].text[-1500:]}"
@@ -73,16 +72,16 @@ def test_the_first_alarm_names_the_first_origin(program: Program, ran: dict[str,
 
 
 @pytest.mark.parametrize("program", [p for p in ALL if not p.alarms], ids=lambda p: f"{p.framework}-{p.name}")
-def test_programs_with_intended_values_raise_no_alarm(program: Program, ran: dict[str, list[Cell]]) -> None:
+def test_programs_with_intended_values_raise_no_alarm(program: Program, ran: dict[tuple[str, str], list[Cell]]) -> None:
     """No cell of a program whose non-finite values are meant raises an alarm."""
-    assert [[], *[[] for _ in program.cells[1:]]] == [[a["variable"] for a in c.alarms] for c in ran[program.name]]
+    assert [[], *[[] for _ in program.cells[1:]]] == [[a["variable"] for a in c.alarms] for c in ran[program.framework, program.name]]
 
 
 def test_the_programs_cover_what_they_promise() -> None:
     """At least 40 programs over three frameworks and four phases; 10 in layers, 5 in other cells, 5 in files; all in loops."""
     truths = {(p.framework, p.op, p.phase, p.place()[1], p.where, p.step > 1) for p in ALL if p.alarms}
 
-    assert len({p.name for p in ALL}) == len(ALL)
+    assert len({(p.framework, p.name) for p in ALL}) == len(ALL)
     assert len(truths) >= 40
     assert {p.framework for p in ALL} == {"torch", "tensorflow", "numpy"}
     assert {p.phase for p in ALL} == {"data", "forward", "backward", "update"}

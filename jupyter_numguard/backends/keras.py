@@ -120,7 +120,6 @@ _INTERNAL = frozenset(
     "_nodes _nodes_by_depth _operations _operations_by_depth _inputs _outputs call_signature_parameters output_names "
     "input_names _inputs_struct _outputs_struct _call_context_args _self_setattr_tracking".split()
 )
-)
 
 
 def _own(value: Any) -> Iterator[tuple[str, object]]:
@@ -134,9 +133,7 @@ def _own(value: Any) -> Iterator[tuple[str, object]]:
         public = name[1:] if name.startswith("_") and isinstance(getattr(cls, name[1:], None), property) else name
         if isinstance(child, keras.Variable):
             yield f".{public}", _inner(child)
-        elif is_part or (
-            child is not None and not isinstance(child, (str, int, bool)) and not name.startswith("_")
-        ):
+        elif is_part or (child is not None and not isinstance(child, (str, int, bool)) and not name.startswith("_")):
             yield f".{public}", child
 
 

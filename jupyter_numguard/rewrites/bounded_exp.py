@@ -1,6 +1,6 @@
 """bounded_exp: exp overflows above 88.7 in float32; with its argument bounded it stays finite (a log-variance, say)."""
 
-FIXES = {"NG203"}
+FIXES = {"NG204"}
 SAME_MATHEMATICS = False
 NEIGHBOURHOOD = "where the argument is above 80"
 BENIGN = [[0.5, -3.0, 20.0]]

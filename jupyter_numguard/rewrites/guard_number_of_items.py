@@ -1,6 +1,6 @@
 """guard_number_of_items: A Python number that counts items may be 0 as a divisor; at least 1, it leaves a sum of nothing 0."""
 
-FIXES = {"NG102", "NG401"}
+FIXES = {"NG401"}
 SAME_MATHEMATICS = False
 NEIGHBOURHOOD = "where the divisor is below 1"
 BENIGN = [([0.5, 1.0], 4)]

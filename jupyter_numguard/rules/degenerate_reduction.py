@@ -58,6 +58,8 @@ That a divisor is a count or a spread must be visible in the source; otherwise i
 
 from __future__ import annotations
 
+import re
+
 from jupyter_numguard import wording
 from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
 
@@ -66,6 +68,7 @@ from ._recognise import certain, failing, operand, producers
 CATEGORY = Category.C4
 PRECEDES = {"NG102", "NG502"}
 _REDUCTIONS = {"mean", "median", "std", "var"}
+_COUNT = re.compile(r"(?:^|_)(?:n|num|number|count|counts|cnt|len|length|size|total)(?:_|$)")
 _DIVISORS = {
     "sum": "a sum", "mean": "a mean", "std": "a standard deviation", "norm": "a norm", "max": "a maximum", "prod": "a product",
 }  # fmt: skip
@@ -80,13 +83,15 @@ def detect(path: LineagePath) -> Evidence | None:
     divisor = operand(origin, -1) if origin is not None else None
     if origin is None or divisor is None or not divisor.zeros:
         return None
-    made = next((t for t in producers(path, "y") if t.op in _DIVISORS), None)
+    made = next((_DIVISORS[t.op] for t in producers(path, "y") if t.op in _DIVISORS), None)
+    if made is None and _COUNT.search(divisor.variable or ""):
+        made = "by its name a count"
     if made is None:
         return None
-    what = f"The divisor {wording.tensor(divisor)}, {_DIVISORS[made.op]}," if divisor.size == 1 else (
-        f"{wording.share(divisor.zeros, divisor)}, the divisor, {_DIVISORS[made.op]},"
+    what = f"The divisor {wording.tensor(divisor)}, {made}," if divisor.size == 1 else (
+        f"{wording.share(divisor.zeros, divisor)}, the divisor, {made},"
     )  # fmt: skip
-    return Evidence(f"{what} {'is' if divisor.size == 1 else 'are'} 0.", certain(origin, 0.95))
+    return Evidence(f"{what} {wording.be(divisor.zeros, divisor)} 0.", certain(origin, 0.95))
 
 
 def _too_few(origin: Origin) -> Evidence | None:

@@ -72,4 +72,7 @@ def detect(path: LineagePath) -> Evidence | None:
         return None
     if divisor.size == 1:
         return Evidence(f"The divisor {wording.tensor(divisor)} is 0.", certain(origin, 0.9))
-    return Evidence(f"{wording.share(divisor.zeros, divisor)}, the divisor, are 0.", certain(origin, 0.9))
+    return Evidence(
+        f"{wording.share(divisor.zeros, divisor)}, the divisor, {wording.be(divisor.zeros, divisor)} 0.",
+        certain(origin, 0.9),
+    )

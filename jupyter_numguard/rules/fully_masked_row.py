@@ -64,6 +64,7 @@ def detect(path: LineagePath) -> Evidence | None:
         return None
     for x in origin.operands:
         if x.neginf and not x.nan and not x.posinf:
-            text = f"{wording.share(x.neginf, x)} are -Inf, and at least one whole row is: {origin.result.nan} NaN came out."
+            masked = f"{wording.share(x.neginf, x)} {wording.be(x.neginf, x)} -Inf"
+            text = f"{masked}, and at least one whole row is: {origin.result.nan} NaN came out."
             return Evidence(text, certain(origin, 0.93))
     return None

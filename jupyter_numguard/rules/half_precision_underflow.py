@@ -61,5 +61,7 @@ def detect(path: LineagePath) -> Evidence | None:
     if not any(t.op in _COMPUTED for t in producers(path, slot)):
         return None
     what = "the divisor" if origin.op == "div" else f"the argument of {origin.op}"
-    text = f"{wording.share(x.zeros, x)}, {what}, are 0; float16 holds nothing positive below 6e-08."
+    text = (
+        f"{wording.share(x.zeros, x)}, {what}, {wording.be(x.zeros, x)} 0; float16 holds nothing positive below 6e-08."
+    )
     return Evidence(text, certain(origin, 0.9))

@@ -1,12 +1,12 @@
-"""NG101 log-of-zero: A logarithm was taken of an element that is zero or negative.
+"""NG101 log-of-zero: A logarithm was taken of an element that is zero.
 
 ## What happened
-`log`, `log2`, `log10` or `log1p` received at least one element outside its domain. It returned -Inf for a zero and NaN
-for a negative number.
+`log`, `log2` or `log10` received at least one 0 (`log1p` a -1), or a number that rounding left just below. It returned
+-Inf or NaN there.
 
 ## Why it is non-finite
-log(x) falls without bound as x approaches 0 from above, and IEEE 754 defines log(±0) = -Inf. Below 0 the real logarithm
-does not exist: NaN. Probabilities reach 0 by underflow, counts and widths by the data.
+log(x) falls without bound as x approaches 0 from above, and IEEE 754 defines log(±0) = -Inf. Probabilities reach 0 by
+underflow, counts and widths by the data.
 
 ## Example
 ```python torch
@@ -16,7 +16,7 @@ nll = -torch.log(p)  # origin: NG101
 ```
 ```python tensorflow
 import tensorflow as tf
-width = tf.constant([4.0, -30.0])
+width = tf.constant([4.0, 0.0])
 target = tf.math.log(width / 8.0)  # origin: NG101
 ```
 ```python numpy
@@ -35,7 +35,7 @@ nll = -torch.log(p.clamp(min=1e-12))
 ```
 ```python tensorflow
 import tensorflow as tf
-width = tf.constant([4.0, -30.0])
+width = tf.constant([4.0, 0.0])
 target = tf.math.log(tf.maximum(width, 1e-6) / 8.0)
 ```
 ```python numpy
@@ -60,28 +60,26 @@ from jupyter_numguard.model import Category, Evidence, LineagePath
 from ._recognise import certain, failing, operand
 
 CATEGORY = Category.C1
-_POLE = {"log": 0.0, "log2": 0.0, "log10": 0.0, "log1p": -1.0}
+ROUNDING = 1e-6  # what float32 may lose in a sum of numbers of size 1
+POLE = {"log": 0.0, "log2": 0.0, "log10": 0.0, "log1p": -1.0}
 
 
 def detect(path: LineagePath) -> Evidence | None:
     """The elements of the argument that are at the pole or below it."""
-    origin = failing(path, set(_POLE), ("forward", "update"))
+    origin = failing(path, set(POLE), ("forward", "update"))
     x = operand(origin, 0) if origin is not None else None
     if origin is None or x is None:
         return None
-    pole = _POLE[origin.op]
-    if x.min is not None and x.min < pole:
-        found = f"The argument of {origin.op}, {wording.tensor(x)}, goes down to {wording.number(x.min)}"
-        return Evidence(f"{found}; below {wording.number(pole)} there is no logarithm.", certain(origin, 0.9))
-    if pole == 0.0 and x.zeros:
-        return Evidence(
-            f"{wording.share(x.zeros, x)}, the argument of {origin.op}, are 0."
-            if x.size != 1
-            else f"The argument of {origin.op}, {wording.tensor(x)}, is 0.",
-            certain(origin, 0.9),
-        )
-    if x.min is not None and x.min == pole:
-        return Evidence(
-            f"The argument of {origin.op}, {wording.tensor(x)}, reaches {wording.number(pole)}.", certain(origin, 0.9)
-        )
+    pole = POLE[origin.op]
+    if x.min is None or x.min < pole - ROUNDING * max(1.0, x.absmax or 0.0):
+        return None  # far below: NG104
+    count = x.zeros if pole == 0.0 and x.min == pole else None
+    what = f"the argument of {origin.op}"
+    if count:
+        whole = f"{what[0].upper()}{what[1:]}, {wording.tensor(x)}, is 0."
+        many = f"{wording.share(count, x)}, {what}, {wording.be(count, x)} 0."
+        return Evidence(whole if x.size == 1 else many, certain(origin, 0.9))
+    if x.min <= pole:
+        text = f"{what[0].upper()}{what[1:]}, {wording.tensor(x)}, goes down to {wording.number(x.min)}"
+        return Evidence(f"{text}; it must stay above {wording.number(pole)}.", certain(origin, 0.9))
     return None

@@ -77,9 +77,9 @@ def detect(path: LineagePath) -> Evidence | None:
     for x in origin.operands:
         if point == 0.0 and x.zeros:
             found = f"The operand {wording.tensor(x)}" if x.size == 1 else wording.share(x.zeros, x)
-            verb = "is" if x.size == 1 or x.zeros == 1 else "are"
             return Evidence(
-                f"{found} {verb} 0, where the derivative of {origin.op} is not finite.", certain(origin, 0.95)
+                f"{found} {wording.be(x.zeros, x)} 0, where the derivative of {origin.op} is not finite.",
+                certain(origin, 0.95),
             )
         if point == 1.0 and x.absmax is not None and x.absmax >= 1.0:
             return Evidence(

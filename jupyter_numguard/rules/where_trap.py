@@ -60,7 +60,7 @@ from jupyter_numguard.model import Category, Evidence, LineagePath
 from ._recognise import certain, is_gradient, is_selected
 
 CATEGORY = Category.C3
-PRECEDES = {"NG101", "NG102", "NG103", "NG203", "NG301", "NG403"}
+PRECEDES = {"NG101", "NG102", "NG103", "NG104", "NG204", "NG203", "NG301", "NG403"}
 
 
 def detect(path: LineagePath) -> Evidence | None:
@@ -71,7 +71,7 @@ def detect(path: LineagePath) -> Evidence | None:
     facts = f"{origin.op} is computed for every element, also where `where` takes the other branch"
     for x in origin.operands:
         if x.zeros:
-            return Evidence(f"{facts}; {wording.share(x.zeros, x)} are 0.", certain(origin, 0.95))
+            return Evidence(f"{facts}; {wording.share(x.zeros, x)} {wording.be(x.zeros, x)} 0.", certain(origin, 0.95))
         if x.min is not None and x.max is not None and x.size != 1:
             span = f"from {wording.number(x.min)} to {wording.number(x.max)}"
             return Evidence(f"{facts}; {wording.tensor(x)} goes {span}.", certain(origin, 0.9))

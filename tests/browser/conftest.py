@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -157,6 +157,11 @@ class Lab:
         self.page.wait_for_function("e => /\\[\\d+\\]/.test(e.textContent)", arg=last.element_handle(), timeout=60_000)
         self.page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
 
+    def save(self) -> None:
+        """Save the notebook and wait until it is saved."""
+        self.command("docmanager:save")
+        self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+
     def theme(self, name: str) -> None:
         """Switch to "JupyterLab Light" or "JupyterLab Dark"."""
         self.command("apputils:change-theme", theme=name)
@@ -166,5 +171,6 @@ class Lab:
 @pytest.fixture
 def lab(page: Page, server: tuple[str, Path]) -> Lab:
     """JupyterLab in a fresh page."""
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
     return Lab(page, *server)

@@ -101,7 +101,7 @@ def test_the_output_says_it_in_both_themes_and_after_a_reload_without_a_kernel(l
         weak = [c for c in shown(lab).evaluate(CONTRASTS) if c[0] < 4.5]
         assert [] == weak
     assert what(first) in shown(lab).evaluate(WORDS)
-    lab.command("docmanager:save")
+    lab.save()
     lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     lab.page.goto(f"{lab.address}/lab/tree/output.ipynb?reset")
     lab.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
@@ -145,8 +145,7 @@ def test_an_untrusted_notebook_shows_the_words_and_runs_nothing(lab: Lab) -> Non
     """Somebody else's notebook is sanitised by JupyterLab; what must be read is still there."""
     lab.open("trusted.ipynb", [SETUP, "show_report(golden('torch_backward'))\nshow_report(golden('hostile'))"])
     lab.run_all()
-    lab.command("docmanager:save")
-    lab.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+    lab.save()
     text = (lab.folder / "trusted.ipynb").read_text(encoding="utf-8")
     # Any change outside JupyterLab breaks the signature: the copy is untrusted.
     (lab.folder / "foreign.ipynb").write_text(text.replace("import json", "import json  # changed"), encoding="utf-8")

@@ -37,7 +37,7 @@ METHODS = frozenset(
 )
 _FUNCTIONS = frozenset(
     "sum mean std var min max amin amax prod dot where clip reshape transpose abs asarray array ravel nan_to_num nansum "
-    "nanmean nanmax nanmin average median cumsum cumprod outer inner vdot einsum squeeze expand_dims concatenate stack "
+    "cumsum cumprod outer inner vdot einsum squeeze expand_dims concatenate stack "
     "zeros_like ones_like full_like zeros ones full linspace arange diff any all isfinite isnan isinf".split()
 )
 _BUILTINS = {
@@ -52,6 +52,9 @@ _BUILTINS = {
 }
 _CONTAINERS = (list, tuple, dict, str)
 _ARRAY_ATTRIBUTES = frozenset("T real imag shape size ndim dtype".split())
+
+
+_MOMENTS = frozenset({"mean", "std", "var"})
 
 
 class NotRepeatable(Exception):
@@ -97,6 +100,8 @@ def _evaluate(node: ast.expr, frame: FrameType) -> Any:
             return _sized(_binary(node, _evaluate(node.left, frame), _evaluate(node.right, frame)))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Invert() as sign):
             value = _number(_evaluate(node.operand, frame))
+            if isinstance(value, bool):
+                raise NotRepeatable("Python warns of it")
             return -value if isinstance(sign, ast.USub) else ~value if isinstance(sign, ast.Invert) else value
         case ast.Compare(ops=[op], comparators=[right]) if type(op) in _COMPARE:
             return _COMPARE[type(op)](_number(_evaluate(node.left, frame)), _number(_evaluate(right, frame)))
@@ -181,6 +186,7 @@ def _call(node: ast.Call, frame: FrameType) -> Any:
         owner = _evaluate(node.func.value, frame)
         if type(owner) is np.ndarray or isinstance(owner, np.generic):
             args, kwargs = _arguments(node, frame)
+            _refuse_what_warns(node.func.attr, owner, args, kwargs)
             return getattr(owner, node.func.attr)(*args, **kwargs)
     function: Any = _BUILTINS.get(node.func.id) if isinstance(node.func, ast.Name) else None
     if function is None or name_or_none(node.func, frame) not in (None, function):
@@ -190,7 +196,23 @@ def _call(node: ast.Call, frame: FrameType) -> Any:
     args, kwargs = _arguments(node, frame)
     if function in _BUILTINS.values():
         args = [_number(a) for a in args] if function is not len else args
+    _refuse_what_warns(getattr(function, "__name__", ""), args[0] if args else None, args[1:], kwargs)
     return function(*args, **kwargs)
+
+
+def _refuse_what_warns(name: str, value: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Refuse a repetition that makes a warning of Python, which the user would then see twice.
+
+    The filters are the user's: not even for a moment are they ours to change.
+    """
+    if name in _MOMENTS:  # "Mean of empty slice", "Degrees of freedom <= 0"
+        ddof = kwargs.get("ddof", kwargs.get("correction", 0))
+        if len(args) > 1 or min(np.shape(value), default=1) <= ddof:
+            raise NotRepeatable("it may warn")
+    elif np.iscomplexobj(value) and name in ("astype", "asarray", "array", "float64", "float32", "float16"):
+        raise NotRepeatable("it may warn")  # the imaginary part is discarded
+    elif name in ("float", "int", "complex") and np.ndim(value):
+        raise NotRepeatable("it may warn")  # an array as a scalar
 
 
 def name_or_none(node: ast.expr, frame: FrameType) -> Any:

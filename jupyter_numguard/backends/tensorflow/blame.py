@@ -13,7 +13,7 @@ from ...opnames import canonical_op
 from . import private
 from .forward import ForwardSites
 from .optables import LOADING
-from .places import COMPOSITES, Here, Places, gradient_of, local, tape_of
+from .places import COMPOSITES, Here, Places, local, tape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Blame:
 
 def blame(op: str, inputs: Sequence[Any], here: Here, places: Places, forward: ForwardSites) -> Blame:
     """How the results of the operation that runs at `here` are told. `inputs` are its operands."""
-    # A user's own gradient function is the innermost user's frame, and the tape lies outside of it.
-    gradient = here.gradient or (gradient_of(here.user) if here.user is not None else None)
-    if gradient is not None:
-        return _blame_gradient(op, inputs, here, gradient, places, forward)
+    if here.gradient is not None:
+        return _blame_gradient(op, here, here.gradient, places, forward)
+    if here.user is not None and (tape := tape_of(here.user)) is not None:
+        return _blame_own_gradient(op, inputs, here, here.user, tape, places)
     if here.tape is not None:
         return _blame_sum(op, inputs, here, here.tape, places)
     name = "update" if here.is_update else "data" if op in LOADING else api_name(op, here.api)
@@ -75,16 +75,20 @@ def _asked(tape: FrameType | None, places: Places) -> tuple[FrameType | None, Si
     return frame, places.site(frame, "gradient") if frame is not None else None
 
 
-def _blame_gradient(
-    op: str, inputs: Sequence[Any], here: Here, gradient: FrameType, places: Places, forward: ForwardSites
+def _blame_own_gradient(
+    op: str, inputs: Sequence[Any], here: Here, user: FrameType, tape: FrameType, places: Places
 ) -> Blame:
+    """The user's own gradient function (`tf.custom_gradient`): its line is to blame; the tape lies outside of it."""
+    frame, asked = _asked(tape, places)
+    site = places.site(user, op)
+    return Blame("backward", api_name(op, here.api), op, site, here.runs, asked, frame, inputs, _targets(tape))
+
+
+def _blame_gradient(op: str, here: Here, gradient: FrameType, places: Places, forward: ForwardSites) -> Blame:
     """The gradient of one forward operation: that operation's line is to blame."""
     tape = tape_of(gradient)
     frame, asked = _asked(tape or gradient, places)
     targets = _targets(tape) if tape is not None else ()
-    if here.gradient is None and here.user is not None:  # the user's own gradient function
-        site = places.site(here.user, op)
-        return Blame("backward", api_name(op, here.api), op, site, here.runs, asked, frame, inputs, targets)
     name = str(local(gradient, "op_name"))
     native = f"{name} gradient / {op}"
     operands = forward.operands(gradient)

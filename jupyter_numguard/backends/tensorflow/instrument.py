@@ -145,8 +145,11 @@ class Instrument:
         flagged = self._live.get(forward.graph) if forward is not None else None
         if flagged is None or forward is None or not forward.outputs:
             return place
-        known = [flagged.nodes[i] for i in flagged.nodes_of(forward.outputs[:1])]
-        return replace(place, api=next((n.place.api for n in known if n.name == forward.name), ""))
+        for i in flagged.nodes_of(forward.outputs[:1]):
+            known = flagged.nodes[i]
+            if known.name == forward.name:
+                return replace(place, api=known.place.api, forward=known.place.line)
+        return place
 
     def close(self) -> None:
         """Drop all graphs."""

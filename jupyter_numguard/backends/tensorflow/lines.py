@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from types import FrameType
+import inspect
+from dataclasses import replace
+from types import CodeType, FrameType
 from typing import Any
 
 from ...frames import is_user_file
 from .graph import GraphPlace, Line
 from .places import is_update_frame, is_wrapper, local
+
+
+# AutoGraph converts equal functions once: of a cell that is run again the generated code still names the first run. Its
+# frames that call generated code hold the function that is really running, under these names.
+_CONVERTERS = {"converted_call": "f", "autograph_handler": "original_func"}
 
 
 def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any]:
@@ -18,6 +25,7 @@ def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any]:
     forward: Any = None
     forward_op = api = ""
     is_update = is_user = False
+    real: CodeType | None = None
     while frame is not None:
         code = frame.f_code
         if code.co_name == "_gradient_function" and not forward_op and code.co_filename.endswith("backprop.py"):
@@ -28,14 +36,19 @@ def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any]:
             other = local(frame, "op")
             if other is not None:
                 forward_op, forward = other.type, other
+        if is_user and real is None and code.co_name in _CONVERTERS and is_wrapper(code):
+            real = getattr(inspect.unwrap(local(frame, _CONVERTERS[code.co_name])), "__code__", None)
         is_update |= is_update_frame(code)
         if not is_user:
             is_user = "__autograph_generated_file" in code.co_filename or is_user_file(code.co_filename)
             if not is_user and not is_wrapper(code):
                 api = code.co_name
         frame = frame.f_back
+    line = line_of(op)
+    if line is not None and real is not None and line.function == real.co_name:
+        line = replace(line, file=real.co_filename)
     forward_line = line_of(forward) if forward is not None else None
-    return GraphPlace(line_of(op), forward_line, forward_op, "" if forward_op else api, is_update), forward
+    return GraphPlace(line, forward_line, forward_op, "" if forward_op else api, is_update), forward
 
 
 def line_of(op: Any) -> Line | None:

@@ -190,15 +190,6 @@ def tape_of(frame: FrameType | None) -> FrameType | None:
     return None
 
 
-def gradient_of(frame: FrameType | None) -> FrameType | None:
-    """The frame that computes one operation's gradient, at or outside of `frame`, up to the tape's."""
-    while frame is not None:
-        if frame.f_code.co_name == "_gradient_function" and frame.f_code.co_filename.endswith("backprop.py"):
-            return frame
-        frame = frame.f_back
-    return None
-
-
 def local(frame: FrameType, name: str) -> Any:
     """A local variable of a library's frame."""
     return frame.f_locals.get(name)

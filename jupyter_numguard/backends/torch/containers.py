@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from keyword import iskeyword
 from typing import Any
 
 import torch
@@ -65,19 +65,21 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
         for position, (name, child) in enumerate(list(items)):
             if child is not None:
                 yield _suffix(module, kind, name, position), child
+    left_out = _BOOKKEEPING
     if issubclass(type(module), nn.ParameterList):  # what is no parameter is kept as an attribute named by its index
+        left_out |= {name for name in own if name.isdigit()}
         yield from ((f"[{name}]", child) for name, child in list(own.items()) if name.isdigit())
     elif issubclass(type(module), nn.ParameterDict):
         keys = own.get("_keys") or {}
         yield from ((f"[{_quoted(name)}]", own[name]) for name in list(keys) if name in own)
         return
-    yield from _attributes(module, _BOOKKEEPING)
+    yield from _attributes(module, left_out)
 
 
 def _suffix(module: Any, kind: str, name: str, position: int) -> str:
     if issubclass(type(module), (nn.ModuleDict, nn.ParameterDict)):
         return f"[{_quoted(name)}]"
-    if name.isidentifier():
+    if name.isidentifier() and not iskeyword(name):
         return f".{name}"
     if issubclass(type(module), (nn.Sequential, nn.ModuleList, nn.ParameterList)):
         return f"[{position}]"
@@ -107,8 +109,9 @@ def _of_optimizer(optimizer: Any) -> Iterator[tuple[str, object]]:
 def _attributes(value: object, left_out: frozenset[str]) -> Iterator[tuple[str, object]]:
     """Instance attributes that are not bookkeeping, hooks or patched methods."""
     for name, attribute in list(dict.items(_instance_dict(value))):
-        if type(name) is str and name.isidentifier() and name not in left_out and not name.endswith("_hooks"):
-            yield f".{sys.intern(name)}", attribute
+        if type(name) is str and name not in left_out and not name.endswith("_hooks"):
+            plain = name.isidentifier() and not iskeyword(name)
+            yield f".{name}" if plain else f"vars({{}})[{_quoted(name)}]", attribute
 
 
 def _quoted(name: str) -> str:

@@ -55,8 +55,10 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
         """Run the call; look at what it returned."""
         if kwargs is None:
             kwargs = {}
+        if self.step is not None and self._is_inside_step():
+            return func(*args, **kwargs)
         run, plan = self._plans.get(func) or self._decide(func)
-        if run is None or not self._recording.is_open or (self.step is not None and self._is_inside_step()):
+        if run is None or not self._recording.is_open:
             return func(*args, **kwargs)
         return run(plan, func, args, kwargs, sys._getframe(1))
 

@@ -22,9 +22,11 @@ from .deferred import Deferred
 from .dense import hidden, values_of, why_unreadable
 from .flags import launch
 from .forward import ForwardMode
-from .judging import Operands, Recording, unseen
+from .judging import Operands, Recording, looks_nonfinite, unseen
 from .operands import is_float
 from .values import key, state
+
+_SMALL = 4096  # elements; above it a call's memory traffic costs more than the call
 
 
 class Update:
@@ -91,8 +93,10 @@ class Update:
             for slot, t in (*_state_tensors(optimizer.state.get(p)), ("", p)):
                 if is_float(t) and not flight.is_on_device(t) and t.layout is torch.strided:
                     found.append((p, slot, t))
-        with hidden():
-            flags = launch([values_of(t) if why_unreadable(t) is None else None for _, _, t in found]).flags
+        with hidden():  # small ones together; of a large one the sum is the faster screen
+            small = [t.numel() <= _SMALL and why_unreadable(t) is None for _, _, t in found]
+            flags = launch([values_of(t) if s else None for s, (_, _, t) in zip(small, found, strict=True)]).flags
+            flags = [looks_nonfinite(t) if f is None else f for f, (_, _, t) in zip(flags, found, strict=True)]
         out: dict[int, tuple[Any, list[tuple[str, Any]]]] = {}
         for (p, slot, t), flag in zip(found, flags, strict=True):
             if flag:
@@ -104,6 +108,8 @@ class Update:
         made: list[OpEvent] = []
         for slot, t in slots:
             of = state(t)
+            if not any(of):
+                continue  # the sum overflowed
             known = self._recording.log.event_of(key(t))
             if known is not None and known.phase == "update":
                 made.append(known)
