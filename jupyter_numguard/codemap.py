@@ -134,6 +134,9 @@ def span_of(code: CodeType, lasti: int) -> Span | None:
 
 
 def first_line(code: CodeType) -> int:
-    """Line of the first instruction: a module's code object says 1 whatever its statement's line is."""
-    lines = [p[0] for p in code.co_positions() if p[0]]
+    """Line of the first expression: a module's code object says 1 whatever its statement's line is.
+
+    Instructions without columns are the compiler's own (a coroutine's first one says line 1 too).
+    """
+    lines = [p[0] for p in code.co_positions() if p[0] and p[2] is not None]
     return min(lines) if lines else code.co_firstlineno

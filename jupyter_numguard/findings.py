@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from .check import NonFinite
 from .codemap import CodeMap
-from .lineage import Lineage
-from .model import Finding, LineagePath, Origin
-from .oplog import Key
+from .lineage import Lineage, StatementRun
+from .model import Counts, Finding, Framework, LineagePath, Origin, TensorInfo
+from .oplog import Key, OpEvent
 from .steps import statements_of, steps_of
 
 
@@ -21,12 +21,15 @@ class Explained:
     Attributes:
         path: Plain data for rules and rewrites.
         samples: Copies of the tensors that the failing statement named, by name.
+        order: Of the origin; the smallest is the first.
+        became: Order of the statement run that made the variable non-finite; 0 where none is known.
     """
 
     finding: Finding
     path: LineagePath
     samples: Mapping[str, object]
     order: tuple[int, int, int]
+    became: int = 0
 
 
 def group_by_memory(
@@ -91,7 +94,41 @@ def explain(
         later=later,
         framework=n.tensor.framework,
     )  # fmt: skip
-    return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order)
+    became = version.run.order if version is not None and version.run is not None else 0
+    return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order, became)
+
+
+def explain_event(event: OpEvent, run: StatementRun | None, lineage: Lineage, code: CodeMap) -> Explained | None:
+    """A non-finite value that is known by its operation only; None if it is meant, or came in from an earlier cell."""
+    answer = lineage.from_event(event, run)
+    origin, summary = answer.origin, event.result
+    if summary is None and answer.event is not None:
+        summary = answer.event.result
+    if origin is None or answer.event is None or summary is None:
+        return None
+    counts = Counts(summary.size or 0, summary.nan or 0, summary.posinf or 0, summary.neginf or 0)
+    variable = summary.variable or origin.code.split("\n")[0]
+    finding = Finding(
+        variable=variable,
+        scope="local",
+        function=origin.function,
+        aliases=(),
+        tensor=TensorInfo(_framework(answer.event.native_op), summary.dtype, summary.shape, summary.device),
+        counts=counts,
+        first_index=(),
+        origin=origin,
+        lineage=steps_of(variable, counts, None, answer, lineage, code),
+    )
+    statements, later = statements_of(answer, lineage, code)
+    path = LineagePath(variable, origin, finding.lineage, None, statements, later, (), finding.tensor.framework)
+    return Explained(finding, path, answer.event.names, answer.order)
+
+
+def _framework(native_op: str) -> Framework:
+    """Whose operation this is, by the way its recorder spells it."""
+    if native_op.startswith("numpy."):
+        return "numpy"
+    return "torch" if "aten::" in native_op or "Backward" in native_op or "torch" in native_op else "tensorflow"
 
 
 def _looks_like_mask(n: NonFinite, origin: Origin | None) -> bool:
@@ -105,7 +142,8 @@ def _looks_like_mask(n: NonFinite, origin: Origin | None) -> bool:
 
 
 def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Explained]:
-    """Most useful first: alarms before intended, the first origin first, and of one origin the plainest name.
+    """Most useful first: alarms before intended, the first origin first; of one origin what was computed last from it,
+    the smallest tensor, the plainest name.
 
     Args:
         bound: Names that the cell bound itself: what the person just computed and looks at.
@@ -115,8 +153,18 @@ def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Expl
         f = e.finding
         deep, length, _ = _plainness(f.variable)
         known = f.origin is not None
-        return (f.intended is not None, not known, e.order if known else (0, 0, 0), f.scope == "local", deep > 0,
-                f.variable.split(".")[0].split("[")[0] not in bound, "loss" not in f.variable.lower(), deep, length,
-                f.variable)  # fmt: skip
+        root = re.split(r"[.\[]", f.variable)[0]
+        return (
+            f.intended is not None,
+            not known,
+            e.order if known else (0, 0, 0),
+            f.scope == "local",
+            deep > 0,
+            root not in bound,
+            -e.became,
+            f.counts.size,
+            "loss" not in f.variable.lower(),
+            (deep, length, f.variable),
+        )
 
     return sorted(explained, key=rank)

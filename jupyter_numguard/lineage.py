@@ -334,7 +334,7 @@ class Lineage:
         known = [a for _, a in parents if a.origin is not None]
         if known:
             return min(known, key=lambda a: a.order)
-        signals = run.signals
+        signals = [e for e in run.signals if e.confined_to is None or version.root in e.confined_to]
         if version.in_table and not signals and not state.inf:
             return Answer(None, "missing values of a data frame", order, None, run)
         if signals:

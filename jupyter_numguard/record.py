@@ -50,10 +50,13 @@ class Recorder:
         self.refresh()
 
     def refresh(self) -> None:
-        """Begin to record frameworks that were imported since."""
+        """Before a statement: begin to record frameworks that were imported since; the others listen again."""
         for backend in loaded_backends():
             name = type(backend).__name__
             if name in self._open:
+                resume = getattr(self._open[name], "resume", None)
+                if resume is not None:  # the user's code may have changed what the recorder listens through
+                    resume()
                 continue
             self._open[name] = None
             try:

@@ -17,11 +17,11 @@ from .backends import loaded_backends, unusable_frameworks
 from .check import NonFinite
 from .codemap import CodeMap
 from .diagnose import diagnose
-from .errors import UsageError
+from .errors import NonFiniteError, UsageError
 from .execution import Execution
-from .findings import Explained, explain, group_by_memory, in_order
+from .findings import Explained, explain, explain_event, group_by_memory, in_order
 from .frames import is_user_file
-from .lineage import Lineage
+from .lineage import Lineage, StatementRun
 from .model import (
     Diagnosis,
     ExecutionRef,
@@ -191,6 +191,8 @@ class Session:
                 explained.append(e)
         for n, function in locals_:
             explained.append(explain(n, (), self._lineage, self._code, function=function))
+        if traced is not None:
+            explained += self._escaped(traced, error, runs, explained)
         self._known = known
         findings = self._diagnosed(in_order(explained, bound), roots)
         now = time.perf_counter()
@@ -219,6 +221,21 @@ class Session:
             found, _ = check.find_nonfinite(check.probe(snapshot.walk(dict(frame.f_locals), loaded_backends())))
             out += [(n, code.co_name) for n in found if n.key not in known]
             known |= {n.key for n in found}
+        return out
+
+    def _escaped(
+        self, log: OpLog, error: BaseException | None, runs: Sequence[StatementRun], explained: Sequence[Explained]
+    ) -> list[Explained]:
+        """Values that no variable holds any more but that the person saw: printed, or stopped at by `--stop`."""
+        stopped = [e for e in log.events if e.kind == "created"][-1:] if isinstance(error, NonFiniteError) else []
+        told = {e.finding.origin for e in explained}
+        out = []
+        for event in (*log.escaped, *stopped):
+            run = next((r for r in runs if r.index == event.statement), None)
+            found = explain_event(event, run, self._lineage, self._code)
+            if found is not None and found.finding.origin not in told:
+                told.add(found.finding.origin)
+                out.append(found)
         return out
 
     def _seed(self, log: OpLog) -> None:
@@ -269,9 +286,10 @@ class Session:
     def stop_watching(self) -> None:
         """`%numguard off`: no wrapper, errstate or mode is left. Idempotent."""
         self.watching = False
-        for execution in self._running.values():
+        for thread, execution in list(self._running.items()):
             if execution.mode == "watch":
                 execution.stop_recording()
+                del self._running[thread]
 
     def status(self) -> str:
         """Text of `%numguard status`: watching or not, frameworks seen, cells checked, findings now, muted variables."""

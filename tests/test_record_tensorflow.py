@@ -95,9 +95,7 @@ def _tensors(value: object) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
-def test_the_origin_of_every_truth_program(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_origin_of_every_truth_program(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Line, operation, phase and step of the first creation are the program's, through layers, files and functions."""
     for name, text in program.files.items():
         (tmp_path / name).write_text(text)
@@ -118,7 +116,9 @@ def test_the_origin_of_every_truth_program(
 def test_the_step_is_how_often_the_line_ran_whatever_it_does_inside(step: int) -> None:
     """A line that runs a whole model, with the same operation many times per execution, counts once per execution."""
     model = "m = keras.Sequential([keras.layers.Dense(3) for _ in range(4)])\n_ = m(tf.ones([1, 3]))"
-    loop = f"for i in range(50):\n    y = tf.math.log(1e-3 * m(x)[0, 0] ** 2 * float({step - 1} - i) + 0.0 * m(x)[0, 0])"
+    loop = (
+        f"for i in range(50):\n    y = tf.math.log(1e-3 * m(x)[0, 0] ** 2 * float({step - 1} - i) + 0.0 * m(x)[0, 0])"
+    )
     run = Run("import keras\nimport tensorflow as tf", model, "x = tf.ones([1, 3])\n" + loop)
 
     assert (2, 3, "log", "forward", step) == run.said("y")
@@ -173,7 +173,9 @@ def test_users_own_gradient_function_is_named_by_its_own_line() -> None:
 
 def test_values_that_leave_tensorflow_lead_back() -> None:
     """float(t), f-strings and .numpy() of a non-finite tensor are escapes; the ndarray's memory is known."""
-    run = Run("import tensorflow as tf", "t = tf.math.log(tf.constant([0.0]))\na = t.numpy()\nf = float(t[0])\ns = f'{t[0]}'")
+    run = Run(
+        "import tensorflow as tf", "t = tf.math.log(tf.constant([0.0]))\na = t.numpy()\nf = float(t[0])\ns = f'{t[0]}'"
+    )
     address = run.names["a"].__array_interface__["data"][0]
 
     assert "log" == run.log.event_of(("mem", "cpu", address)).op  # type: ignore[union-attr]
@@ -256,7 +258,10 @@ def step(x, keep):
 
 def test_xla_keeps_its_own_numerics() -> None:
     """A compiled function's gradient of sqrt at 0 is NaN where eager's is 0: found, and named in the compiled function."""
-    run = Run(_FUNCTIONS, "x = tf.Variable([0.0, 1.0])\nwith tf.GradientTape() as t:\n    y = compiled(x)\ng = t.gradient(y, x)")
+    run = Run(
+        _FUNCTIONS,
+        "x = tf.Variable([0.0, 1.0])\nwith tf.GradientTape() as t:\n    y = compiled(x)\ng = t.gradient(y, x)",
+    )
 
     assert np.isnan(run.names["g"].numpy()[0])
     assert (0, 12, "sqrt", "backward", 1) == run.said("g")
@@ -272,7 +277,9 @@ def test_a_tape_outside_of_the_function_leads_into_it() -> None:
 
 def test_what_came_into_a_function_non_finite_is_not_blamed_on_it() -> None:
     """A NaN made in eager code and passed through a function keeps its eager origin; NaN data is introduced."""
-    run = Run(_FUNCTIONS, "x = tf.math.log(tf.constant(-1.0))\ny = divides(x) + 1.0\nz = divides(tf.constant(float('nan')))")
+    run = Run(
+        _FUNCTIONS, "x = tf.math.log(tf.constant(-1.0))\ny = divides(x) + 1.0\nz = divides(tf.constant(float('nan')))"
+    )
 
     assert (1, 1, "log", "forward", 1) == run.said("y")
     assert ["written"] == [e.kind for e in run.origins("z")]

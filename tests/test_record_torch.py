@@ -159,13 +159,13 @@ b = torch.zeros(2, requires_grad=True)
 g = a * 1.0
 h = b * 1.0
 p = g.sqrt() + g
-q = h.rsqrt() + h
-torch.where(torch.tensor([True, False]), p + q, p).sum().backward()
+q = h.pow(0.5) + h
+(p + q).sum().backward()
 """
     log, names = run(cell)
 
     assert ("sqrt", "backward", 6, 1) == origin(log, names["a"].grad)
-    assert ("rsqrt", "forward", 7, 1) == origin(log, names["b"].grad)
+    assert ("pow", "backward", 7, 1) == origin(log, names["b"].grad)
 
 
 def test_a_written_value_is_no_creation() -> None:

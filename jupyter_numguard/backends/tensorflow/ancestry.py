@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ...model import NonFiniteState, Phase
@@ -18,12 +19,13 @@ from ...oplog import OpEvent, OpLog, Site
 from . import private
 from .blame import api_name
 from .flagging import TICKS
-from .graph import FlaggedGraph, Line, Node
+from .graph import FlaggedGraph, Line, Node, Root
 from .instrument import Instrument
 from .optables import CALLS
 from .places import COMPOSITES
 
 _EVER = float("inf")
+MAX_REARMED = 256  # non-finite calls of one function that are told each by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,20 @@ class Ancestry:
                 if g.root is flagged.root:
                     found += self._walk(g, g.outs.union(*(nodes for _, nodes in g.writes)), _EVER, seen)
         return self._event(found)
+
+    def rearm(self, root: Root) -> bool:
+        """Set the flags of a function back, so that its next call is told by itself; False if that must not be.
+
+        What a variable holds stays lost, and its flags stay; and setting back has an end, for runs that are lost for good.
+        """
+        mine = [g for g in self._instrument.graphs if g.root is root]
+        if root.rearmed >= MAX_REARMED or any(g.writes for g in mine):
+            return False
+        root.rearmed += 1
+        private.write_variable(root.lost, np.float64(0))
+        for g in mine:
+            private.write_variable(g.memory, np.zeros((len(g.nodes), 3)))
+        return True
 
     def event_of_variable(self, handle_id: int) -> OpEvent | None:
         """The event of a variable that a graph wrote, or None if no graph wrote anything non-finite into it."""
@@ -188,7 +204,7 @@ class Ancestry:
             return self._log.event_of(("tfvar", handle))
         for index, tensor in enumerate(g.graph.inputs):
             if node.captured is not None and tensor is node.captured:
-                return g.input_events.get(index)
+                return g.input_events.get(index) or (g.first_events.get(index) if g.writes else None)
         return None
 
     def _site(self, line: Line | None, op: str) -> Site | None:

@@ -47,7 +47,8 @@ class Calls:
                 self._log.add_not_traced(name, "called as a concrete function: what it does inside is not seen")
             eager.on_op(op, inputs, outputs, frame)
             return
-        self._note(flagged, inputs, frame, eager)
+        self._note(flagged, inputs, frame)
+        lost = False
         for index, tensor in enumerate(outputs):
             if tensor._datatype_enum() == _VARIANT:
                 self._optionals[tensor._id] = flagged, index
@@ -65,6 +66,9 @@ class Calls:
                     eager.on_op(op, inputs, [tensor], frame)
                 else:
                     eager.mark(tensor, event)
+                lost = True
+        if lost and self._ancestry.rearm(flagged.root):
+            self._of_result.clear()
 
     def _note(
         self, flagged: FlaggedGraph, inputs: Sequence[Any], frame: FrameType | None, eager: EagerRecorder
@@ -77,11 +81,13 @@ class Calls:
             root.called_from = (
                 ((user.f_code, user.f_lasti, user.f_lineno), *user_stack(user)) if user is not None else ()
             )
+        flagged.input_events.clear()
         if self._log.has_marks:
             for index, tensor in enumerate(inputs):
                 event = self._log.event_of(("tf", tensor._id))
                 if event is not None:
-                    flagged.input_events.setdefault(index, event)
+                    flagged.input_events[index] = event
+                    flagged.first_events.setdefault(index, event)
 
     def _event_of_result(self, flagged: FlaggedGraph, index: int) -> OpEvent | None:
         key = (id(flagged), index)

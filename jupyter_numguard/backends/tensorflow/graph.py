@@ -71,12 +71,14 @@ class Root:
 
     Attributes:
         runs, lost: Variables: how often it ran; the step in which something non-finite first left it.
+        rearmed: How often its flags were set back after a result was told.
         statement, called_from: Where it was called from first.
     """
 
     name: str
     runs: Any = None
     lost: Any = None
+    rearmed: int = 0
     statement: int = -1
     called_from: tuple[tuple[CodeType, int, int], ...] | None = None
 
@@ -94,7 +96,7 @@ class FlaggedGraph:
         outs: Nodes of the function's results.
         memory: The variable that holds each node's times, [n, 3] (NaN, Inf, run).
         times: Its value, as read last.
-        input_events: Event of the eager tensor that was its k-th input.
+        input_events: Event of the eager tensor that is the k-th input of the call; `first_events`, of any call first.
     """
 
     graph: Any
@@ -112,6 +114,7 @@ class FlaggedGraph:
     is_done: bool = False
     times: Any = None
     input_events: dict[int, OpEvent] = field(default_factory=dict)
+    first_events: dict[int, OpEvent] = field(default_factory=dict)
 
     def nodes_of(self, tensors: Iterable[Any]) -> frozenset[int]:
         """The nodes whose values some graph tensors hold."""

@@ -50,7 +50,8 @@ class Instrument:
             self._flagging.begin(flagged)
             self._live[graph] = flagged
             for tensor in graph.inputs:
-                self._add(flagged, "Placeholder", [tensor], None)
+                if type(tensor) is not private.EagerTensor:  # a variable's handle, that is captured later
+                    self._add(flagged, "Placeholder", [tensor], None)
             return flagged
         except Exception as failure:
             self._give_up(root, failure)

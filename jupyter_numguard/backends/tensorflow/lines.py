@@ -11,7 +11,6 @@ from ...frames import is_user_file
 from .graph import GraphPlace, Line
 from .places import is_update_frame, is_wrapper, local
 
-
 # AutoGraph converts equal functions once: of a cell that is run again the generated code still names the first run. Its
 # frames that call generated code hold the function that is really running, under these names.
 _CONVERTERS = {"converted_call": "f", "autograph_handler": "original_func"}

@@ -68,6 +68,13 @@ def read_variable(handle: Any, dtype_enum: int) -> Any:
     return run_op("ReadVariableOp", [handle], "dtype", dtype_enum)
 
 
+def write_variable(variable: Any, value: Any) -> None:
+    """Assign to a variable of our own, unseen by callbacks and tapes."""
+    enum = variable.dtype.as_datatype_enum
+    inputs = [variable.handle, host_tensor(value, enum)]
+    execute.quick_execute("AssignVariableOp", 0, inputs, ("dtype", enum), context.context())
+
+
 def health_of(tensor: Any) -> Any:
     """[-Inf or 0, +Inf or 0, NaN or 0] of an eager float tensor, as a tensor on its own device: nothing is read."""
     enum = tensor._datatype_enum()
