@@ -97,7 +97,7 @@ class CodeMap:
             if span is not None:
                 first, last = span.line + offset, span.end_line + offset
                 start, end = _chars(source, first, span.column), _chars(source, last, span.end_column)
-                span = Span(first, start, last, end)
+                span = Span(first, start, last, end, source.text_at(first, start, last, end))
             node = source.node_at(line + offset)
             if node is not None:
                 text = source.statement(node).code

@@ -107,7 +107,8 @@ def explain_event(event: OpEvent, run: StatementRun | None, lineage: Lineage, co
     if origin is None or answer.event is None or summary is None:
         return None
     counts = Counts(summary.size or 0, summary.nan or 0, summary.posinf or 0, summary.neginf or 0)
-    variable = summary.variable or origin.code.split("\n")[0]
+    target = code.names_at(event.site)[1] if event.site is not None else None
+    variable = summary.variable or target or origin.code.split("\n")[0]
     finding = Finding(
         variable=variable,
         scope="local",

@@ -14,6 +14,7 @@ from IPython.core.magic import no_var_expand
 from . import api
 from .boundaries import Boundaries
 from .errors import NumguardError
+from .publish import show_panel
 from .session import Session, TraceOptions
 from .transform import is_call, open_cell, open_magics
 
@@ -200,9 +201,7 @@ class Extension:
         if report is None:
             print("numguard: no report yet.")
             return
-        from .publish import show_report  # brings the panel and its widget library: not before there is a report
-
-        show_report(report)
+        show_panel(report, self.session.strip())
 
     def _ask(self, purpose: str, function: Callable[..., T], *args: Any) -> T | None:
         """`function(*args)`; what numguard refuses on purpose is shown as one line, what fails as a notice."""

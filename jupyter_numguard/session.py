@@ -32,10 +32,11 @@ from .model import (
     Report,
     Seconds,
     Status,
+    Verdict,
 )
 from .model import Execution as ExecutionFacts
 from .oplog import Key, OpLog
-from .publish import show_report
+from .publish import HistoryEntry, show_report, update_panel
 from .reach import library_names
 from .record import MAX_SAMPLE_BYTES
 from .rewrite import load_rewrites
@@ -44,6 +45,7 @@ from .verify import verifier
 
 # What IPython itself keeps in the namespace; `Out` and `_` hold results, which are checked as "Out[n]".
 _IPYTHON = re.compile(r"^(_+|_i+|_ih|_oh|_dh|_\d+|_i\d+|_exit_code|_sh|In|Out|get_ipython|exit|quit|open|__\w+__)$")
+MAX_HISTORY = 500  # executions in the panel's strip
 MAX_REPORTS = 200  # kept for `%numguard report VARIABLE`; a report is a few kilobytes of text
 
 
@@ -72,14 +74,14 @@ class Session:
         shell: An IPython InteractiveShell, or None in a script.
         watching: Whether cells without `%%numguard` are checked.
         reports: The last reports, oldest first.
-        history: (execution count, verdict) of every checked execution.
+        history: (execution count, verdict) of the last checked executions, oldest first.
     """
 
     def __init__(self, shell: Any = None, namespace: Mapping[str, object] | None = None) -> None:
         self.shell = shell
         self.watching = False
         self.reports: list[Report] = []
-        self.history: list[tuple[int | None, str]] = []
+        self.history: list[tuple[int | None, Verdict]] = []
         self._namespace = namespace
         self._code = CodeMap()
         self._lineage = Lineage(self._code.place_of)
@@ -135,11 +137,16 @@ class Session:
         if shown is not None:
             roots[f"Out[{count}]"] = shown
         report = self._report(execution, roots, _status(error), count, error, ended)
-        self.history.append((count, report.verdict))
+        self.history = [*self.history[-MAX_HISTORY + 1 :], (count, report.verdict)]
         if report.mode == "trace" or report.alarms:
             self.reports = [*self.reports[-MAX_REPORTS + 1 :], report]
             if report.findings or not execution.quiet:
                 show_report(report)
+        update_panel(self.reports[-1] if self.reports else None, self.strip())
+
+    def strip(self) -> list[HistoryEntry]:
+        """The history as the panel shows it."""
+        return [{"count": count, "verdict": verdict} for count, verdict in self.history]
 
     # --- a block of a script ----------------------------------------------------------------------------------------
     def start_block(self, frame: FrameType, options: TraceOptions) -> None:

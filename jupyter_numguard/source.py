@@ -160,6 +160,15 @@ class Source:
             is_loop=isinstance(node, (ast.For, ast.AsyncFor, ast.While)),
         )
 
+    def text_at(self, line: int, column: int, end_line: int, end_column: int) -> str:
+        """The text between two places (lines as the user sees them, columns in characters); empty if they are not there."""
+        lines = self.lines[line - 1 : end_line]
+        if line < 1 or len(lines) != end_line - line + 1:
+            return ""
+        lines[-1] = lines[-1][:end_column]
+        lines[0] = lines[0][column:]
+        return "\n".join(lines)
+
     # --- inside one statement ---------------------------------------------------------------------------------------
     def paths_in(self, node: ast.stmt) -> tuple[str, ...]:
         """Names, attribute chains and constant indices that a statement loads, as source text."""

@@ -61,6 +61,11 @@ abs | torch.abs tensorflow.abs tensorflow.math.abs numpy.abs numpy.absolute .abs
 sign | torch.sign tensorflow.sign tensorflow.math.sign numpy.sign .sign | x
 neg | torch.neg torch.negative tensorflow.negative tensorflow.math.negative numpy.negative .neg | x
 tanh | torch.tanh tensorflow.tanh tensorflow.math.tanh numpy.tanh .tanh | x
+sin | torch.sin tensorflow.sin tensorflow.math.sin numpy.sin .sin | x
+cos | torch.cos tensorflow.cos tensorflow.math.cos numpy.cos .cos | x
+tan | torch.tan tensorflow.tan tensorflow.math.tan numpy.tan .tan | x
+atanh | torch.atanh torch.arctanh tensorflow.atanh tensorflow.math.atanh numpy.arctanh .atanh .arctanh | x
+acosh | torch.acosh torch.arccosh tensorflow.acosh tensorflow.math.acosh numpy.arccosh .acosh .arccosh | x
 acos | torch.acos torch.arccos tensorflow.acos tensorflow.math.acos numpy.arccos numpy.acos .acos .arccos | x
 asin | torch.asin torch.arcsin tensorflow.asin tensorflow.math.asin numpy.arcsin numpy.asin .asin .arcsin | x
 sigmoid | torch.sigmoid torch.special.expit torch.nn.functional.sigmoid tensorflow.sigmoid tensorflow.math.sigmoid \

@@ -164,7 +164,8 @@ def test_the_operands_of_a_gradient_are_those_of_the_forward_operation() -> None
 def test_users_own_gradient_function_is_named_by_its_own_line() -> None:
     """In a custom gradient the line inside of it is to blame."""
     run = Run(
-        "import tensorflow as tf\n@tf.custom_gradient\ndef f(x):\n    def grad(up):\n        return up / 0.0\n    return x * 1.0, grad",
+        "import tensorflow as tf\n@tf.custom_gradient\ndef f(x):\n    def grad(up):\n        return up / 0.0\n"
+        "    return x * 1.0, grad",
         "x = tf.Variable(1.0)\nwith tf.GradientTape() as t:\n    y = f(x)\ng = t.gradient(y, x)",
     )
 

@@ -52,9 +52,9 @@ def chain_of(finding: Finding) -> Chain:
 
 
 def _position(steps: list[Step], origin: Origin | None) -> int:
-    """Where the origin belongs: at the oldest step of its line, else behind the oldest non-finite step."""
+    """Where the origin belongs: at the oldest non-finite step of its line, else behind the oldest non-finite step."""
     if origin is not None:
-        own = [i for i, s in enumerate(steps) if _same_line(s, origin)]
+        own = [i for i, s in enumerate(steps) if s.state == "nonfinite" and _same_line(s, origin)]
         if own:
             return own[-1]
     return max((i + 1 for i, s in enumerate(steps) if s.state == "nonfinite"), default=0)

@@ -54,8 +54,8 @@ def kind_names(counts: Counts | TensorSummary) -> str:
 def what(finding: Finding) -> str:
     """"loss is NaN", "probs holds NaN and -Inf"; a local says of which function."""  # fmt: skip
     name = label(finding.variable)
-    if finding.scope == "local":
-        name += f" in {label(finding.function or '')}()"
+    if finding.scope == "local" and finding.function is not None:
+        name += f" in {label(finding.function)}()"
     verb = "is" if finding.counts.size == 1 else "holds"
     return f"{name} {verb} {kind_names(finding.counts)}"
 

@@ -62,6 +62,8 @@ from ._recognise import certain, is_gradient, is_selected
 CATEGORY = Category.C3
 PRECEDES = {"NG101", "NG102", "NG103", "NG104", "NG204", "NG203", "NG301", "NG403"}
 
+_SINGULAR_AT_ZERO = {"log", "log2", "log10", "div", "sqrt", "rsqrt", "pow", "norm", "xlogy"}
+
 
 def detect(path: LineagePath) -> Evidence | None:
     """A gradient whose origin is a branch of `where`."""
@@ -70,7 +72,11 @@ def detect(path: LineagePath) -> Evidence | None:
         return None
     facts = f"{origin.op} is computed for every element, also where `where` takes the other branch"
     for x in origin.operands:
-        if x.zeros:
+        if wording.num_nonfinite(x):
+            return Evidence(
+                f"{facts}; {wording.tensor(x)} holds {wording.num_nonfinite(x)} ±Inf or NaN.", certain(origin, 0.9)
+            )
+        if x.zeros and origin.op in _SINGULAR_AT_ZERO:
             return Evidence(f"{facts}; {wording.share(x.zeros, x)} {wording.be(x.zeros, x)} 0.", certain(origin, 0.95))
         if x.min is not None and x.max is not None and x.size != 1:
             span = f"from {wording.number(x.min)} to {wording.number(x.max)}"

@@ -88,7 +88,7 @@ const MEASURED = { at_op: "", after: "measured after the operation", sample: "me
 const kinds = (c) => [[c.nan, "NaN"], [c.posinf, "+Inf"], [c.neginf, "-Inf"]].filter(([n]) => n);
 const kindNames = (c) => listed(kinds(c).map(([, kind]) => kind)) || "non-finite";
 function what(finding) {
-  const inside = finding.scope === "local" ? ` in ${label(finding.function || "")}()` : "";
+  const inside = finding.scope === "local" && finding.function ? ` in ${label(finding.function)}()` : "";
   return `${label(finding.variable)}${inside} ${finding.counts.size === 1 ? "is" : "holds"} ${kindNames(finding.counts)}`;
 }
 function howMany(counts) {
@@ -209,7 +209,7 @@ const samePlace = (a, b) =>
   a.execution?.cell_id === b.execution?.cell_id;
 
 function chainOf({ lineage, origin }) {
-  const own = lineage.map((s, i) => (origin && samePlace(s, origin) ? i : -1)).filter((i) => i >= 0);
+  const own = lineage.map((s, i) => (origin && s.state === "nonfinite" && samePlace(s, origin) ? i : -1)).filter((i) => i >= 0);
   const last = lineage.reduce((at, s, i) => (s.state === "nonfinite" ? i + 1 : at), 0);
   const at = own.length ? own[own.length - 1] : last;
   const before = lineage.slice(0, at);

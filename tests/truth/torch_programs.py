@@ -16,7 +16,16 @@ _IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F
 
 
 def _pair(
-    name: str, op: str, good: str, bad: str, body: str, variables: str, *, setup: str = "", before: str = "", **more: Any
+    name: str,
+    op: str,
+    good: str,
+    bad: str,
+    body: str,
+    variables: str,
+    *,
+    setup: str = "",
+    before: str = "",
+    **more: Any,
 ) -> tuple[Program, Program]:
     """Two programs.
 

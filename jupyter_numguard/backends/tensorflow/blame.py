@@ -64,7 +64,8 @@ def api_name(op: str, api: str) -> str:
     return canonical_op(api.removesuffix("_v2") if api in COMPOSITES else op)
 
 
-def _targets(tape: FrameType) -> tuple[Any, ...]:
+def targets_of(tape: FrameType) -> tuple[Any, ...]:
+    """The eager tensors whose gradient a `GradientTape.gradient` frame was asked for."""
     target = local(tape, "target")
     found = target if isinstance(target, (list, tuple)) else (target,)
     return tuple(t for t in found if type(t) is private.EagerTensor)
@@ -81,14 +82,14 @@ def _blame_own_gradient(
     """The user's own gradient function (`tf.custom_gradient`): its line is to blame; the tape lies outside of it."""
     frame, asked = _asked(tape, places)
     site = places.site(user, op)
-    return Blame("backward", api_name(op, here.api), op, site, here.runs, asked, frame, inputs, _targets(tape))
+    return Blame("backward", api_name(op, here.api), op, site, here.runs, asked, frame, inputs, targets_of(tape))
 
 
 def _blame_gradient(op: str, here: Here, gradient: FrameType, places: Places, forward: ForwardSites) -> Blame:
     """The gradient of one forward operation: that operation's line is to blame."""
     tape = tape_of(gradient)
     frame, asked = _asked(tape or gradient, places)
-    targets = _targets(tape) if tape is not None else ()
+    targets = targets_of(tape) if tape is not None else ()
     name = str(local(gradient, "op_name"))
     native = f"{name} gradient / {op}"
     operands = forward.operands(gradient)
@@ -103,4 +104,4 @@ def _blame_gradient(op: str, here: Here, gradient: FrameType, places: Places, fo
 def _blame_sum(op: str, inputs: Sequence[Any], here: Here, tape: FrameType, places: Places) -> Blame:
     """The sum of several gradients of one tensor, which belongs to no forward operation."""
     frame, asked = _asked(tape, places)
-    return Blame("backward", "grad_accumulate", op, asked, here.runs, asked, frame, inputs, _targets(tape))
+    return Blame("backward", "grad_accumulate", op, asked, here.runs, asked, frame, inputs, targets_of(tape))

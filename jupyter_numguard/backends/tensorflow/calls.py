@@ -13,10 +13,12 @@ from ...frames import user_frame, user_stack
 from ...oplog import OpEvent, OpLog
 from . import arrays, private
 from .ancestry import Ancestry
+from .blame import targets_of
 from .eager import EagerRecorder
 from .flags import collect, launch
 from .graph import FlaggedGraph
 from .instrument import Instrument
+from .places import tape_of
 
 MAX_WAITING = 1024  # results on devices that were not read yet
 MAX_OPTIONALS = 64  # wrapped results that were not opened yet; Keras opens each at once
@@ -61,7 +63,7 @@ class Calls:
                 if len(self._waiting) > MAX_WAITING:
                     self.flush()
             elif not arrays.is_finite(tensor._numpy_internal()):
-                event = self._event_of_result(flagged, index)
+                event = self._lost_loss(flagged, frame, eager) or self._event_of_result(flagged, index)
                 if event is None:
                     eager.on_op(op, inputs, [tensor], frame)
                 else:
@@ -70,9 +72,7 @@ class Calls:
         if lost and self._ancestry.rearm(flagged.root):
             self._of_result.clear()
 
-    def _note(
-        self, flagged: FlaggedGraph, inputs: Sequence[Any], frame: FrameType | None, eager: EagerRecorder
-    ) -> None:
+    def _note(self, flagged: FlaggedGraph, inputs: Sequence[Any], frame: FrameType | None) -> None:
         """Where the function is called from, and which of its inputs are known to be non-finite."""
         root = flagged.root
         if root.called_from is None:
@@ -88,6 +88,12 @@ class Calls:
                 if event is not None:
                     flagged.input_events[index] = event
                     flagged.first_events.setdefault(index, event)
+
+    @staticmethod
+    def _lost_loss(flagged: FlaggedGraph, frame: FrameType | None, eager: EagerRecorder) -> OpEvent | None:
+        """For the gradient of a function: the event of a loss that was non-finite before it was asked for."""
+        tape = tape_of(frame) if flagged.is_backward else None
+        return eager.lost_loss(targets_of(tape)) if tape is not None else None
 
     def _event_of_result(self, flagged: FlaggedGraph, index: int) -> OpEvent | None:
         key = (id(flagged), index)

@@ -89,7 +89,7 @@ class EagerRecorder:
         if kind == "created" and op in PYTHON_CALLS and self._log.events:
             kind, parents = "propagated", [self._log.events[-1]]  # its body's operations were seen one by one
         told = blame(op, inputs, here, self._places, self._forward)
-        if kind == "created" and (lost := self._lost(told)) is not None:
+        if kind == "created" and (lost := self.lost_loss(told.targets)) is not None:
             kind, parents = "propagated", [lost]
         event = self._log.record(
             kind, told.phase, told.site, told.op, told.native,
@@ -101,9 +101,9 @@ class EagerRecorder:
         if here.api in _KERAS_LOOPS and result._num_elements() == 1:
             self._log.escape(event)
 
-    def _lost(self, told: Blame) -> OpEvent | None:
+    def lost_loss(self, targets: Sequence[Any]) -> OpEvent | None:
         """The event of a loss that was non-finite already when its gradient was asked for."""
-        return next((e for t in told.targets if (e := self.event_of(t)) is not None), None)
+        return next((e for t in targets if (e := self.event_of(t)) is not None), None)
 
     def told(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], frame: Any) -> Blame:
         """How a result of this operation would be told; notes the operation for its gradient."""
