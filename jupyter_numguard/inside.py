@@ -26,6 +26,7 @@ from types import (
 )
 from typing import Any
 
+from .backends.base import spell_index
 from .frames import is_user_file
 
 Children = Iterator[tuple[str, Any]]
@@ -115,7 +116,7 @@ class Inside:
                             (
                                 f".{name}"
                                 if name.isidentifier() and not iskeyword(name)
-                                else f"vars({{}})[{_spell(name)}]"
+                                else f"vars({{}})[{spell_index(name)}]"
                             ),
                             child,
                         )
@@ -179,7 +180,7 @@ def _of_dict(value: Any) -> Children:
     for i, (key, child) in enumerate(items):
         if id(type(child)) in _ATOM_IDS and id(type(key)) in _ATOM_IDS:
             continue
-        spelled = _spell(key)
+        spelled = spell_index(key)
         if spelled is None:
             yield f"list({{}})[{i}]", key
         yield (f"[{spelled}]" if spelled is not None else f"list({{}}.values())[{i}]"), child
@@ -218,22 +219,6 @@ def _field_names(cls: type) -> tuple[str, ...]:
     return ()
 
 
-def _spell(key: object) -> str | None:
-    """A dictionary key as the user would type it; None if it cannot be typed."""
-    cls = type(key)
-    if cls is str:
-        text = str(key)
-        return f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)
-    if cls is int or cls is bool or cls is bytes or key is None:
-        return repr(key)
-    if type(key) is float:
-        return repr(key) if key - key == 0 else None
-    if type(key) is tuple:
-        parts = [_spell(k) for k in key]
-        return None if None in parts else f"({', '.join(str(p) for p in parts)}{',' if len(key) == 1 else ''})"
-    return None
-
-
 def _of_partial(value: Any) -> Children:
     for name in ("func", "args", "keywords"):
         yield f".{name}", _dict_of(functools.partial)[name].__get__(value)
@@ -245,7 +230,7 @@ def _of_function(f: Any) -> Children:
     if not is_user_file(f.__code__.co_filename):
         return
     yield from ((f".__defaults__[{i}]", child) for i, child in enumerate(f.__defaults__ or ()))
-    yield from ((f".__kwdefaults__[{_spell(k)}]", child) for k, child in list((f.__kwdefaults__ or {}).items()))
+    yield from ((f".__kwdefaults__[{spell_index(k)}]", child) for k, child in list((f.__kwdefaults__ or {}).items()))
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=False):
         try:
             yield f".<closure>.{name}", cell.cell_contents

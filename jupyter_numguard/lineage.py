@@ -279,7 +279,14 @@ class Lineage:
                 if place is not None and place.site is not None:
                     return Answer(self._origin(place, "introduced", op="data"), None, order, place, run, chain)
                 return self._introduced_by(run, order, chain) if run is not None else None
-            return Answer(None, "written Inf: " + (self._code_of(e) or "a literal, a fill or a mask"), order)
+            if e.site is not None:
+                return Answer(None, f"written Inf: {_short(self._code_of(e))}", order)
+            if run is not None and run.written.inf_span is not None:
+                return Answer(None, f"written Inf: {_short(run.place.code)}", order)
+            if child is not None and child.site is not None and child.kind == "propagated":
+                # It came from where no recorder looks (a thread, a C extension): nobody can say that it is meant.
+                return Answer(self._origin(child, "unknown"), None, order, child, run, chain)
+            return None
         if e.kind == "uninitialised":
             if child is None:
                 return Answer(None, "memory of empty() before its first write", order)

@@ -28,6 +28,24 @@ class HistoryEntry(TypedDict):
     verdict: Verdict
 
 
+class Progress:
+    """One line on stderr while a check takes long, rewritten in place and taken away at the end."""
+
+    def __init__(self) -> None:
+        self._width = 0
+
+    def show(self, done: int, total: int) -> None:
+        """`done` of `total` bytes were looked at."""
+        text = f"numguard: checking, {done / 1e9:.1f} of {total / 1e9:.1f} GB (interrupt the kernel to stop; the cell is done)"
+        self._width = max(self._width, len(text))
+        print(f"\r{text}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the line away, if there is one."""
+        if self._width:
+            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
+
+
 _panel: Panel | None = None  # one model for every panel that is shown, so that all of them follow the session
 
 

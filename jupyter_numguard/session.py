@@ -36,7 +36,7 @@ from .model import (
 )
 from .model import Execution as ExecutionFacts
 from .oplog import Key, OpLog
-from .publish import HistoryEntry, show_report, update_panel
+from .publish import HistoryEntry, Progress, show_report, update_panel
 from .reach import library_names
 from .record import MAX_SAMPLE_BYTES
 from .rewrite import load_rewrites
@@ -178,7 +178,9 @@ class Session:
     ) -> Report:  # fmt: skip
         log = execution.log
         final = snapshot.walk(roots, loaded_backends())
-        found, checked = check.find_nonfinite(check.probe(final), also=execution.probes)
+        progress = Progress()
+        found, checked = check.find_nonfinite(check.probe(final, progress.show), also=execution.probes)
+        progress.clear()
         locals_ = self._failed_locals(error, {n.key for n in found})
         runs = execution.runs()
         states = {n.key: n.state for n in found}

@@ -317,11 +317,11 @@ def test_a_value_inside_vmap_and_grad_is_read() -> None:
         seen.append((values.state(y), values.key(y), values.count(y)[0].neginf))
         return y.exp().sum()
 
-    out = torch.func.vmap(torch.func.grad(f))(torch.zeros(3, 2))
+    out = torch.func.vmap(torch.func.grad(f))(torch.tensor([[0.0, -1.0]]).repeat(3, 1))
 
     assert (3, 2) == tuple(out.shape)
-    assert NonFiniteState(False, True) == seen[0][0]
-    assert 6 == seen[0][2]
+    assert NonFiniteState(True, True) == seen[0][0]
+    assert 3 == seen[0][2]
 
 
 def test_nothing_is_kept_alive() -> None:
@@ -427,3 +427,22 @@ def test_a_sample_of_an_inference_tensor_can_take_a_gradient() -> None:
     assert copy is not None
     copy.requires_grad_().sum().backward()
     assert [1.0, 1.0, 1.0] == copy.grad.tolist()
+
+
+@pytest.mark.parametrize(
+    "transform", [torch.func.grad, lambda f: torch.func.vmap(torch.func.grad(f))], ids=["grad", "vmap"]
+)
+def test_a_sample_taken_inside_a_transform_outlives_it(transform: object) -> None:
+    """It is a tensor like any other: functorch's wrappers die with the transform."""
+    samples = []
+
+    def f(x: torch.Tensor) -> torch.Tensor:
+        samples.append(BACKEND.copy_sample(x, 400))
+        return (x * x).sum()
+
+    x = torch.ones(3, 2)
+    gradient = transform(f)(x)  # type: ignore[operator]
+
+    assert torch.equal(2 * x, gradient)
+    assert not torch._C._functorch.is_functorch_wrapped_tensor(samples[0])
+    assert torch.equal(x, samples[0])

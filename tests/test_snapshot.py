@@ -89,6 +89,7 @@ REACHED = [
     ("x", {1: T(1), (2, "b"): T(1), None: T(1), b"c": T(1)}, ["x[1]", 'x[(2, "b")]', "x[None]", "x[b'c']"]),
     ("x", {"it's": T(1), 'a"b': T(1), "\n": T(1)}, ['x["it\'s"]', "x['a\"b']", "x['\\n']"]),
     ("x", {T(1)}, ["list(x)[0]"]),
+    ("x", {T(1): 3}, ["list(x)[0]"]),
     ("x", frozenset([T(1)]), ["list(x)[0]"]),
     ("x", collections.deque([T(1)]), ["x[0]"]),
     ("x", collections.OrderedDict(a=T(1)), ['x["a"]']),

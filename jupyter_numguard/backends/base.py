@@ -14,7 +14,7 @@ Requirements and their reasons:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -113,4 +113,17 @@ class Backend(ABC):
         return None
 
 
-BackendFactory = Callable[[], Backend]
+def spell_index(key: object) -> str | None:
+    """A dictionary key as the user would type it; None if it cannot be typed."""
+    cls = type(key)
+    if cls is str:
+        text = str(key)
+        return f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)
+    if cls is int or cls is bool or cls is bytes or key is None:
+        return repr(key)
+    if type(key) is float:
+        return repr(key) if key - key == 0 else None
+    if type(key) is tuple:
+        parts = [spell_index(k) for k in key]
+        return None if None in parts else f"({', '.join(str(p) for p in parts)}{',' if len(key) == 1 else ''})"
+    return None

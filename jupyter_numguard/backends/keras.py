@@ -13,7 +13,7 @@ import keras
 
 from ..model import Counts, TensorInfo, TensorSummary
 from ..oplog import Key
-from .base import Backend, Probe
+from .base import Backend, Probe, spell_index
 
 _CONTAINERS = (list, tuple, dict)
 
@@ -140,7 +140,7 @@ def _own(value: Any) -> Iterator[tuple[str, object]]:
 def _of_tracked(value: Any) -> list[tuple[str, object]]:
     """Items of Keras's own lists, dicts and sets, which stand for the plain ones that the user assigned."""
     if isinstance(value, dict):
-        return [(f"[{k!r}]", v) for k, v in value.items()]
+        return [(f"[{spell_index(k) or repr(k)}]", v) for k, v in value.items()]
     if isinstance(value, (list, tuple)):
         return [(f"[{i}]", v) for i, v in enumerate(value)]
     return [("", v) for v in value] if isinstance(value, (set, frozenset)) else []

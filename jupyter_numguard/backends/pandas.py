@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .base import spell_index
 from .numpy import NumpyBackend
 
 
@@ -44,10 +45,10 @@ def _of_frame(frame: pd.DataFrame) -> Iterator[tuple[str, object]]:
     unique = frame.columns.is_unique
     for i, label in enumerate(frame.columns):
         if _can_be_nonfinite(frame.dtypes.iloc[i]):
-            plain = unique and isinstance(label, str | int | float | bool | tuple)
+            index = spell_index(label) if unique else None
             column = frame.iloc[:, i]
             for _, values in _own_values(column):
-                yield (f"[{label!r}]" if plain else f".iloc[:, {i}]"), values
+                yield (f"[{index}]" if index is not None else f".iloc[:, {i}]"), values
     yield from _of_index(frame.index)
 
 

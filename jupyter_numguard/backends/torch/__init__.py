@@ -96,7 +96,8 @@ class TorchBackend(Backend):
 
     def copy_sample(self, tensor: Any, max_bytes: int) -> Any | None:
         """A dense or sparse copy on the host, with the gradient flag of the original."""
-        with hidden():
+        # In the user's inference mode or transform the copy could never take part in a graph of its own.
+        with torch.inference_mode(False), hidden():
             if why_unreadable(tensor) is not None:
                 return None
             found = plain(tensor)
@@ -105,10 +106,7 @@ class TorchBackend(Backend):
             if found.layout is torch.strided and found.numel() * found.element_size() > max_bytes:
                 return None  # dimensions that only repeat would be written out
             needs_grad = torch.Tensor.requires_grad.__get__(tensor)
-            copy = found.detach().cpu().clone()
-        # Outside of `hidden` and of the user's inference mode, or it could never take part in a graph.
-        with torch._C.DisableTorchFunction(), torch.inference_mode(False):
-            return copy.clone().requires_grad_(needs_grad) if copy.is_inference() else copy.requires_grad_(needs_grad)
+            return found.detach().cpu().clone().requires_grad_(needs_grad)
 
     def intercept(self, log: OpLog) -> AbstractContextManager[None] | None:
         """Records forward, backward and update operations of this thread."""
