@@ -10,7 +10,6 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from keyword import iskeyword
 from operator import itemgetter
 from types import (
     BuiltinFunctionType,
@@ -26,7 +25,7 @@ from types import (
 )
 from typing import Any
 
-from .backends.base import spell_index
+from .backends.base import spell_attribute, spell_index
 from .frames import is_user_file
 
 Children = Iterator[tuple[str, Any]]
@@ -112,14 +111,7 @@ class Inside:
             if isinstance(attributes, dict):
                 for name, child in list(dict.items(attributes)):
                     if type(name) is str:
-                        yield (
-                            (
-                                f".{name}"
-                                if name.isidentifier() and not iskeyword(name)
-                                else f"vars({{}})[{spell_index(name)}]"
-                            ),
-                            child,
-                        )
+                        yield spell_attribute(name), child
         for name, slot in plan.slots:
             try:
                 yield f".{name}", slot.__get__(value)

@@ -138,11 +138,13 @@ class Session:
             roots[f"Out[{count}]"] = shown
         report = self._report(execution, roots, _status(error), count, error, ended)
         self.history = [*self.history[-MAX_HISTORY + 1 :], (count, report.verdict)]
+        news: Report | None = None
         if report.mode == "trace" or report.alarms:
             self.reports = [*self.reports[-MAX_REPORTS + 1 :], report]
             if report.findings or not execution.quiet:
                 show_report(report)
-        update_panel(self.reports[-1] if self.reports else None, self.strip())
+                news = report
+        update_panel(news, self.strip())
 
     def strip(self) -> list[HistoryEntry]:
         """The history as the panel shows it."""

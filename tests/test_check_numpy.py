@@ -219,7 +219,7 @@ def test_float_columns_are_shown_as_the_user_types_them() -> None:
         index=[0.5, np.inf],
     )  # fmt: skip
     found = {suffix: flag(values) for suffix, values in PandasBackend().children(frame) or ()}
-    assert found == {"['a']": True, "[3]": False, "['o']": True, "['F']": False, "['sp']": True, ".index": True}
+    assert found == {'["a"]': True, "[3]": False, '["o"]': True, '["F"]': False, '["sp"]': True, ".index": True}
 
 
 def test_a_missing_value_is_no_number_but_a_nan_beside_it_is() -> None:

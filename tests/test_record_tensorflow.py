@@ -135,11 +135,16 @@ def test_a_composite_in_a_loop_tells_the_step() -> None:
 
 
 def test_a_loss_that_was_lost_before_is_the_origin_of_its_gradient() -> None:
-    """The gradient of a non-finite loss is told as the loss's own forward line."""
-    run = Run("import tensorflow as tf", "w = tf.Variable([0.0])\nwith tf.GradientTape() as t:\n    p = w * 2.0\n"
-              "    loss = -tf.reduce_sum(p * tf.math.log(p))\ng = t.gradient(loss, w)")  # fmt: skip
+    """The gradient of a non-finite loss is told as the loss's own forward line, even of a variable that had no part in it."""
+    cell = """w = tf.Variable(1000.0)
+u = tf.Variable(0.0)
+with tf.GradientTape() as t:
+    big = tf.exp(w)
+    loss = big + tf.sqrt(u)
+g = t.gradient(loss, u)"""
+    run = Run("import tensorflow as tf", cell)
 
-    assert (1, 4, "log", "forward", 1) == run.said("g")
+    assert (1, 4, "exp", "forward", 1) == run.said("g")
 
 
 def test_an_overflow_that_is_used_by_the_gradient_is_its_origin() -> None:
@@ -253,6 +258,21 @@ def step(x, keep):
 
     assert (0, 5, "log", "forward", 4) == run.said("v")
     assert (0, 5, "log", "forward", 4) == run.said("y")
+
+
+def test_a_branch_that_ran_harmlessly_before_is_not_the_origin_now() -> None:
+    """What a branch made in step 1 was absorbed; in step 4 the other branch made what left the function."""
+    cell = """import tensorflow as tf
+@tf.function
+def step(x, first, keep):
+    if first:
+        y = tf.math.log(x)
+    else:
+        y = 1.0 / x
+    return tf.where(keep, y, 0.0)"""
+    run = Run(cell, "for i in range(4):\n    y = step(tf.constant(0.0), tf.constant(i == 0), tf.constant(i == 3))")
+
+    assert (0, 7, "div", "forward", 3) == run.said("y")
 
 
 def test_xla_keeps_its_own_numerics() -> None:

@@ -111,7 +111,7 @@ REACHED = [
     ("x", nn.ParameterList([T(1), T(1)]), ["x[0]", "x[1]"]),
     ("x", nn.ParameterDict({"a": T(1), "b": T(1)}), ['x["a"]', 'x["b"]']),
     ("x", nn.BatchNorm1d(2, affine=False), ["x.running_mean", "x.running_var", "x.num_batches_tracked"]),
-    ("x", types.SimpleNamespace(**{"if": T(1), "a b": T(1)}), ['vars(x)["if"]', 'vars(x)["a b"]']),
+    ("x", types.SimpleNamespace(**{"if": T(1), "\u00b5": T(1)}), ['vars(x)["if"]', 'vars(x)["\u00b5"]']),
     ("x", torch.distributions.Normal(T(1), T(1)), ["x.loc", "x.scale"]),
 ]
 

@@ -17,7 +17,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
+from unicodedata import normalize
 
 from ..model import Counts, Framework, TensorInfo, TensorSummary
 from ..oplog import Key, OpLog
@@ -111,6 +113,14 @@ class Backend(ABC):
     def keep_watch(self, log: OpLog) -> AbstractContextManager[None] | None:
         """What is free enough to run in watch mode too (numpy's error state); None if nothing is."""
         return None
+
+
+def spell_attribute(name: str) -> str:
+    """The suffix of an attribute as the user would type it: ".loss"; of a name that cannot follow a dot, the way into the
+    instance dictionary, whose "{}" stands for the path (`snapshot.py`)."""
+    # Python reads an identifier in its NFKC form: a name in another form is there, but not after a dot.
+    plain = name.isidentifier() and not iskeyword(name) and (name.isascii() or normalize("NFKC", name) == name)
+    return f".{name}" if plain else f"vars({{}})[{spell_index(name)}]"
 
 
 def spell_index(key: object) -> str | None:

@@ -157,7 +157,7 @@ class Shadows:
             finally:
                 self._calling.pop()
 
-        return call
+        return private.hidden(call)
 
     # --- graphs that are built --------------------------------------------------------------------------------------
     def _builder(self, original: Any) -> Any:

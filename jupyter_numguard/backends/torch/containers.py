@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from keyword import iskeyword
 from typing import Any
 
 import torch
 from torch import nn
+
+from ..base import spell_attribute, spell_index
 
 # What every module has for its own bookkeeping: no tensor of the user's, but hooks whose closures hold activations.
 _BOOKKEEPING = frozenset(vars(nn.Module())) - {"training"} | {"_is_full_backward_hook", "_keys", "_size"}
@@ -71,19 +72,20 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
         yield from ((f"[{name}]", child) for name, child in list(own.items()) if name.isdigit())
     elif issubclass(type(module), nn.ParameterDict):
         keys = own.get("_keys") or {}
-        yield from ((f"[{_quoted(name)}]", own[name]) for name in list(keys) if name in own)
+        yield from ((f"[{spell_index(name)}]", own[name]) for name in list(keys) if name in own)
         return
     yield from _attributes(module, left_out)
 
 
 def _suffix(module: Any, kind: str, name: str, position: int) -> str:
     if issubclass(type(module), (nn.ModuleDict, nn.ParameterDict)):
-        return f"[{_quoted(name)}]"
-    if name.isidentifier() and not iskeyword(name):
-        return f".{name}"
+        return f"[{spell_index(name)}]"
+    attribute = spell_attribute(name)
+    if attribute[0] == ".":
+        return attribute
     if issubclass(type(module), (nn.Sequential, nn.ModuleList, nn.ParameterList)):
         return f"[{position}]"
-    return f".{kind}[{_quoted(name)}]"
+    return f".{kind}[{spell_index(name)}]"
 
 
 def _of_optimizer(optimizer: Any) -> Iterator[tuple[str, object]]:
@@ -99,7 +101,7 @@ def _of_optimizer(optimizer: Any) -> Iterator[tuple[str, object]]:
         if at is not None:
             yield f'.state_dict()["state"][{at}]', state
         elif isinstance(parameter, str):
-            yield f".state[{_quoted(parameter)}]", state
+            yield f".state[{spell_index(parameter)}]", state
         else:  # of a parameter that left its group: `state_dict()` has no number for it
             yield f".state.<value {position}>", state
     yield ".param_groups", groups
@@ -110,9 +112,4 @@ def _attributes(value: object, left_out: frozenset[str]) -> Iterator[tuple[str, 
     """Instance attributes that are not bookkeeping, hooks or patched methods."""
     for name, attribute in list(dict.items(_instance_dict(value))):
         if type(name) is str and name not in left_out and not name.endswith("_hooks"):
-            plain = name.isidentifier() and not iskeyword(name)
-            yield f".{name}" if plain else f"vars({{}})[{_quoted(name)}]", attribute
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"' if name.isprintable() and '"' not in name and "\\" not in name else repr(name)
+            yield spell_attribute(name), attribute
