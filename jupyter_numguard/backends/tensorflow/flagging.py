@@ -98,7 +98,8 @@ class Flagging:
             runs = tf.where(was_known, before[:, 2], tf.where(tf.reduce_any(nonfinite, axis=1), run, 0.0))
             must = [flagged.memory.assign(tf.concat([times, runs[:, None]], 1), read_value=False)]
             leaving = np.zeros(len(flagged.flags), bool)
-            leaving[list(flagged.outs.union(*(nodes for _, nodes in flagged.writes)))] = True
+            outs = flagged.outs if is_outermost else frozenset[int]()  # a branch's result may still be absorbed
+            leaving[list(outs.union(*(nodes for _, nodes in flagged.writes)))] = True
             is_lost = tf.reduce_any(tf.logical_and(tf.reduce_any(nonfinite, axis=1), leaving))
             lost = tf.maximum(tf.cast(is_lost, tf.float64), state[3])
             tick = state[1] + 1.0
