@@ -7,13 +7,11 @@ looked up on first use.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import last_report, trace
+    from .api import check, last_report, trace
     from .errors import NumguardError
     from .model import Report
 
@@ -25,7 +23,7 @@ __all__ = ["NumguardError", "Report", "check", "last_report", "trace"]
 _HOME = {
     "NumguardError": "errors",
     "Report": "model",
-    "check": "check",
+    "check": "api",
     "last_report": "api",
     "trace": "api",
 }
@@ -42,28 +40,7 @@ def __getattr__(name: str) -> Any:
             return "unknown"
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_HOME[name]}", __name__)
-    return module if isinstance(module, _Check) else getattr(module, name)
-
-
-class _Check(ModuleType):
-    """`check` is both a stage (`check.py`) and a public function: the import system binds the name to the module."""
-
-    def __call__(self, obj: Any, name: str | None = None) -> Any:
-        """The findings of `obj` now; see `api.check`."""
-        return import_module(".api", __package__).check(obj, name)
-
-
-class _Package(ModuleType):
-    """Makes the stage callable as soon as the import system binds it, whoever imports it first."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "check" and isinstance(value, ModuleType):
-            value.__class__ = _Check
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

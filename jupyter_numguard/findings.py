@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .check import NonFinite
 from .codemap import CodeMap
 from .lineage import Lineage, StatementRun
 from .model import Counts, Finding, Framework, LineagePath, Origin, TensorInfo
+from .nonfinite import NonFinite
 from .oplog import Key, OpEvent
 from .steps import statements_of, steps_of
 

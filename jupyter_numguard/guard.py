@@ -1,6 +1,6 @@
 """The one place where a failure of numguard's own code ends: a short notice, once per kind, and the cell goes on.
 
-numguard: could not check the cell; the cell is unaffected. Please report: ValueError: ... (check.py:88)
+numguard: could not check the cell; the cell is unaffected. Please report: ValueError: ... (nonfinite.py:88)
 """
 
 from __future__ import annotations

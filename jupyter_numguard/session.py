@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from . import check, snapshot
+from . import snapshot
 from .backends import loaded_backends, unusable_frameworks
-from .check import NonFinite
 from .codemap import CodeMap
 from .diagnose import diagnose
 from .errors import NonFiniteError, UsageError
@@ -35,6 +34,7 @@ from .model import (
     Verdict,
 )
 from .model import Execution as ExecutionFacts
+from .nonfinite import NonFinite, find_nonfinite, probe
 from .oplog import Key, OpLog
 from .publish import HistoryEntry, Progress, show_report, update_panel
 from .reach import library_names
@@ -169,7 +169,7 @@ class Session:
 
     def check_now(self) -> tuple[Finding, ...]:
         """Findings of the namespace now, with nothing known of where they came from."""
-        found, _ = check.find_nonfinite(check.probe(snapshot.walk(self.roots(), loaded_backends())))
+        found, _ = find_nonfinite(probe(snapshot.walk(self.roots(), loaded_backends())))
         groups = group_by_memory(found, {})
         return tuple(explain(n, aliases, self._lineage, self._code).finding for n, aliases in groups)
 
@@ -181,7 +181,7 @@ class Session:
         log = execution.log
         final = snapshot.walk(roots, loaded_backends())
         progress = Progress()
-        found, checked = check.find_nonfinite(check.probe(final, progress.show), also=execution.probes)
+        found, checked = find_nonfinite(probe(final, progress.show), also=execution.probes)
         progress.clear()
         locals_ = self._failed_locals(error, {n.key for n in found})
         runs = execution.runs()
@@ -229,7 +229,7 @@ class Session:
             code = frame.f_code
             if code.co_name == "<module>" or not is_user_file(code.co_filename):
                 continue
-            found, _ = check.find_nonfinite(check.probe(snapshot.walk(dict(frame.f_locals), loaded_backends())))
+            found, _ = find_nonfinite(probe(snapshot.walk(dict(frame.f_locals), loaded_backends())))
             out += [(n, code.co_name) for n in found if n.key not in known]
             known |= {n.key for n in found}
         return out

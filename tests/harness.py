@@ -97,8 +97,8 @@ def _main(src: str, dst: str) -> None:
                         box.append(data[mime])
                 text.append(str(data.get("text/plain", "")))
             err = res.error_in_exec or res.error_before_exec
-            out.append(dict(ok=res.success, error=repr(err) if err else None, reports=reports, lineages=lineages,
-                            text="\n".join(text), count=res.execution_count))  # fmt: skip
+            cell_out = {"ok": res.success, "error": repr(err) if err else None, "reports": reports}
+            out.append({**cell_out, "lineages": lineages, "text": "\n".join(text), "count": res.execution_count})
         answers.append(out)
     Path(dst).write_text(json.dumps(answers))
 

@@ -75,7 +75,8 @@ TORCH = {
     "CTC loss with finite targets": [
         "import torch, torch.nn.functional as F",
         "lp = torch.randn(10, 2, 5, requires_grad=True)\n"
-        "loss = F.ctc_loss(lp.log_softmax(-1), torch.tensor([[1, 2], [2, 3]]), torch.tensor([10, 10]), torch.tensor([2, 2]))\n"
+        "labels, long = torch.tensor([[1, 2], [2, 3]]), torch.tensor([10, 10])\n"
+        "loss = F.ctc_loss(lp.log_softmax(-1), labels, long, torch.tensor([2, 2]))\n"
         "loss.backward()",
     ],
 }

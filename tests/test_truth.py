@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import jsonschema
 import pytest
+
+from jupyter_numguard.report import schema
 
 from .harness import Cell, run
 from .truth.numpy_programs import PROGRAMS as NUMPY
@@ -74,7 +77,18 @@ def test_the_first_alarm_names_the_first_origin(program: Program, ran: dict[tupl
 @pytest.mark.parametrize("program", [p for p in ALL if not p.alarms], ids=lambda p: f"{p.framework}-{p.name}")
 def test_programs_with_intended_values_raise_no_alarm(program: Program, ran: dict[tuple[str, str], list[Cell]]) -> None:
     """No cell of a program whose non-finite values are meant raises an alarm."""
-    assert [[], *[[] for _ in program.cells[1:]]] == [[a["variable"] for a in c.alarms] for c in ran[program.framework, program.name]]
+    assert [[], *[[] for _ in program.cells[1:]]] == [
+        [a["variable"] for a in c.alarms] for c in ran[program.framework, program.name]
+    ]
+
+
+def test_every_report_validates_against_the_schema(ran: dict[tuple[str, str], list[Cell]]) -> None:
+    """All reports of all programs, as they stand in the notebooks."""
+    validator = jsonschema.Draft202012Validator(schema())
+    reports = [r for cells in ran.values() for c in cells for r in c.reports]
+
+    assert len(reports) >= len([p for p in ALL if p.alarms])
+    assert [] == [e.message for r in reports for e in validator.iter_errors(r)]
 
 
 def test_the_programs_cover_what_they_promise() -> None:

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import torch
 
-from jupyter_numguard import check
+from jupyter_numguard import nonfinite
 from jupyter_numguard.backends import loaded_backends
 from jupyter_numguard.backends.base import Backend, Probe
 from jupyter_numguard.backends.python import PythonBackend
 from jupyter_numguard.backends.torch import TorchBackend
-from jupyter_numguard.check import NonFinite, find_nonfinite, probe
 from jupyter_numguard.model import Checked, Counts, NonFiniteState, Skipped
+from jupyter_numguard.nonfinite import NonFinite, find_nonfinite, probe
 from jupyter_numguard.snapshot import walk
 
 NAN, INF = math.nan, math.inf
@@ -206,7 +206,7 @@ def test_flags_that_could_not_be_read_are_skipped(error: BaseException, reason: 
 
 def test_an_interrupt_stops_the_check_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was found before stays found."""
-    monkeypatch.setattr(check, "_CHUNK", 8)
+    monkeypatch.setattr(nonfinite, "_CHUNK", 8)
 
     class Interrupted(TorchBackend):
         calls = 0
@@ -229,7 +229,7 @@ def test_an_interrupt_stops_the_check_and_says_what_is_missing(monkeypatch: pyte
 def test_a_long_check_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a second, with the bytes done and to do; a short one says nothing."""
     clock = iter(range(100))
-    monkeypatch.setattr(check, "_CHUNK", 8)
+    monkeypatch.setattr(nonfinite, "_CHUNK", 8)
     snapshot = walk({c: torch.ones(2) for c in "abcd"}, BACKENDS)
     words: list[tuple[int, int]] = []
     probe(snapshot, on_progress=lambda done, total: words.append((done, total)))
