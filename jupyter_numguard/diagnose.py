@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .model import Diagnosis, Evidence, LineagePath, RewriteAdvice
-from .rewrite import Proposal, Rewrite, Verdict, VerifyRun, propose
+from .propose import propose
+from .rewrite import Proposal, Rewrite, Verdict, VerifyRun
 from .rule import Rule
 
 _MAX_PROPOSALS = 6  # how many rewritten statements of one rule are run

@@ -13,8 +13,9 @@ from IPython.core.magic import no_var_expand
 
 from . import api
 from .boundaries import Boundaries
-from .errors import NumguardError
+from .errors import NumguardError, UsageError
 from .publish import show_panel
+from .rule import load_rules
 from .session import Session, TraceOptions
 from .transform import is_call, open_cell, open_magics
 
@@ -29,6 +30,7 @@ COMMANDS = {
     "off": ("", "stop watching; %%numguard still traces its one cell"),
     "status": ("", "what is watched, checked, found and muted"),
     "report": ("[VARIABLE]", "show the last report again, or the last one about VARIABLE"),
+    "explain": ("CODE", "show the page of a rule: what happened, why, an example, what to write instead"),
     "mute": ("VARIABLE", "raise no alarm for VARIABLE or anything below it"),
     "unmute": ("VARIABLE", "undo mute"),
     "reset": ("", "forget executions, findings and mutes"),
@@ -175,6 +177,8 @@ class Extension:
             raise ShownError(f"%numguard {command} takes no argument, not {variable!r}")
         if not variable and takes == "VARIABLE":
             raise ShownError(f"%numguard {command} needs a variable: %numguard {command} VARIABLE")
+        if not variable and takes == "CODE":
+            raise ShownError(f"%numguard {command} needs the code of a rule; valid: {_codes()}")
         session, boundaries = self.session, self._boundaries
         match command:
             case "on":
@@ -189,6 +193,8 @@ class Extension:
                     print(f"Commands: {_SYNTAX}. Manual: %numguard?, %%numguard?")
             case "report":
                 self._ask("show the report", self._show_report, variable or None)
+            case "explain":
+                self._ask("explain", self._explain, variable)
             case "mute":
                 self._ask("mute", session.mute, variable)
             case "unmute":
@@ -202,6 +208,17 @@ class Extension:
             print("numguard: no report yet.")
             return
         show_panel(report, self.session.strip())
+
+    def _explain(self, code: str) -> None:
+        """Show a rule's page as Markdown, and as text where Markdown is not drawn.
+
+        Raises:
+            UsageError: No rule has this code or name; the message lists the codes.
+        """
+        rule = next((r for r in load_rules() if code.lower() in (r.code.lower(), r.name)), None)
+        if rule is None:
+            raise UsageError(f"there is no rule {code!r}; valid: {_codes()}")
+        self._shell.display_pub.publish({"text/markdown": rule.page, "text/plain": rule.page})
 
     def _ask(self, purpose: str, function: Callable[..., T], *args: Any) -> T | None:
         """`function(*args)`; what numguard refuses on purpose is shown as one line, what fails as a notice."""
@@ -220,6 +237,10 @@ class Extension:
         return answer
 
 
+def _codes() -> str:
+    return ", ".join(rule.code for rule in load_rules())
+
+
 def _completions(context: Any) -> Any:
     """Tab completion of `%numguard` commands and `%%numguard` options."""
     typed = re.match(r"\s*(%%?)numguard\s+(?:\S+\s+)*(\S*)$", context.text_until_cursor)
@@ -227,7 +248,9 @@ def _completions(context: Any) -> Any:
         return {"completions": []}
     is_cell = typed[1] == "%%"
     is_first = len(context.text_until_cursor.split()) <= 1 + bool(typed[2])
-    words = OPTIONS if is_cell else tuple(COMMANDS) if is_first else ()
+    is_code = not is_cell and not is_first and context.text_until_cursor.split()[1] == "explain"
+    codes = tuple(rule.code for rule in load_rules()) if is_code else ()
+    words = OPTIONS if is_cell else tuple(COMMANDS) if is_first else codes
     return {"completions": [completer.SimpleCompletion(w, type="magic") for w in words if w.startswith(typed[2])]}
 
 

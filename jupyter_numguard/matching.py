@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .model import LineagePath, SourceStatement, Span
 from .opnames import canonical_op
-from .terms import CONSTANT, OPAQUE, Term, aliases_of, bound_value, expressions, parse, targets, term_of
+from .terms import CONSTANT, OPAQUE, Term, aliases_of, bound_value, expressions, in_users_words, parse, targets, term_of
 
 METAVARIABLE = "metavariable"
 _COMMUTATIVE = {"add", "mul", "logaddexp"}
@@ -61,6 +61,20 @@ class Reader:
             term = self.term(node, home)
             if term.op not in (OPAQUE, CONSTANT):
                 yield term
+
+    def calls(self, home: int) -> Iterator[ast.Call]:
+        """All calls written in one statement, understood or not, outermost first."""
+        for node in expressions(self.sequence[home]):
+            if isinstance(node, ast.Call):
+                yield node
+
+    def spelled(self, name: str) -> str | None:
+        """A full dotted name in the user's words; None where the notebook has no name for any of its modules."""
+        return in_users_words(name, self.aliases)
+
+    def bound_at(self, home: int) -> frozenset[str]:
+        """Root names that one statement binds or may change."""
+        return self._targets[home]
 
     def definition(self, term: Term) -> Term | None:
         """What an earlier statement bound to the name that `term` is; None where that is not plain."""

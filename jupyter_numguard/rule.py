@@ -68,6 +68,12 @@ class Rule:
         return f"docs/rules/{self.name}.md"
 
     @property
+    def page(self) -> str:
+        """The rule's page in Markdown: its head and its sections, in their order."""
+        head = f"# {self.code} {self.name}\n\n{self.summary}\n\nCategory {self.category.name}: {self.category.value}."
+        return "\n\n".join([head, *(f"## {title}\n\n{text}" for title, text in self.sections.items())]) + "\n"
+
+    @property
     def examples(self) -> tuple[Example, ...]:
         """The programs of the page, failing ones first."""
         return tuple(

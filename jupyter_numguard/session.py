@@ -20,7 +20,7 @@ from .errors import NonFiniteError, UsageError
 from .execution import Execution
 from .findings import Explained, explain, explain_event, group_by_memory, in_order
 from .frames import is_user_file
-from .lineage import Lineage, StatementRun
+from .lineage import Lineage, Seen, StatementRun
 from .model import (
     Diagnosis,
     ExecutionRef,
@@ -185,6 +185,9 @@ class Session:
         progress.clear()
         locals_ = self._failed_locals(error, {n.key for n in found})
         runs = execution.runs()
+        if runs:  # a value that is only displayed came from the last expression
+            shown = [n for n in found if n.root.startswith("Out[")]
+            runs[-1].seen += tuple(Seen(n.leaf, n.root, n.key, n.tensor.framework, True) for n in shown)
         states = {n.key: n.state for n in found}
         traced = log if execution.mode == "trace" else None
         self._lineage.extend(runs, states, log.event_of if log is not None else lambda key: None)
@@ -360,12 +363,14 @@ class Session:
         self._muted.discard(variable)
 
     def reset(self) -> None:
-        """Forget executions, findings and mutes."""
+        """Forget executions, findings and mutes; what is non-finite now is taken as known, so that nothing is said of it."""
         self.reports.clear()
         self.history.clear()
         self._known.clear()
         self._muted.clear()
         self._lineage.forget()
+        found, _ = find_nonfinite(probe(snapshot.walk(self.roots(), loaded_backends())))
+        self._known = {n.path: _Known(n.key, n.state, None, None) for n in found}
 
     def _is_muted(self, path: str) -> bool:
         return any(_below(path, m) for m in self._muted)

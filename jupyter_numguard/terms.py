@@ -225,3 +225,13 @@ def bound_value(statement: SourceStatement, name: str) -> ast.expr | None:
         elif name in {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}:
             return None
     return found[0] if len(found) == 1 else None
+
+
+def in_users_words(name: str, aliases: Mapping[str, str]) -> str | None:
+    """The shortest way to write a full dotted name; None where none of its modules has a name."""
+    ways = [
+        alias + name[len(target) :]
+        for alias, target in aliases.items()
+        if name == target or name.startswith(target + ".")
+    ]
+    return min(ways, key=lambda way: (len(way), way), default=None)

@@ -14,16 +14,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .model import Framework
-from .numerics import Outcome, array, evaluate, is_float_tensor, is_tensor, widened
+from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, widened
 from .purity import BUILTINS, why_not_run
-from .rewrite import Part, Proposal, Verdict, VerifyRun
+from .rewrite import Form, Part, Proposal, Verdict, VerifyRun
 from .terms import parse
 
 _RTOL = 1e-4
 _MAX_ELEMENTS = 1 << 20
+
+
+_Function = Callable[..., Any]
 
 
 class _NotRun(Exception):
@@ -90,54 +94,66 @@ class _Run:
     gradient_seen = False
 
     def _run_part(self, part: Part) -> tuple[float, int, int]:
-        framework = part.form.framework
-        values = [self._value(text) for text in self._ordered(part)]
-        keywords = [name for name in part.form.parameters if name in dict(part.bindings)]
-        tensors = [v for v in values if is_tensor(v, framework)]
-        if not tensors:
-            raise _NotRun(f"none of its operands is a {framework} tensor")
+        framework = part.framework
         gradient = self._with_gradient(framework)
-
-        def call(function: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda *args: function(_module(framework), **dict(zip(keywords, args, strict=True)))
-
-        after = evaluate(call(part.form.after), values, framework, gradient=gradient)
-        if not after.is_finite():
+        if part.form is None:
+            before, after, guard, values = self._written(part)
+        else:
+            before, after, guard, values = self._matched(part, part.form)
+        if not any(_is_operand(v, framework) for v in values):
+            raise _NotRun(f"none of its operands is a {framework} tensor")
+        result = evaluate(after, values, framework, gradient=gradient)
+        if not result.is_finite():
             raise _Refuted("the rewritten expression is not finite either")
-        self.gradient_seen |= any(g is not None for g in after.gradients)
-        self._same_as_user(part, evaluate(call(part.form.before), values, framework, gradient=False), framework)
-        wide = [widened(v, framework) for v in values]
-        exact_before = evaluate(call(part.form.before), wide, framework, gradient=gradient)
-        exact_after = evaluate(call(part.form.after), wide, framework, gradient=gradient)
-        guarded = None
-        if part.form.guarded is not None:
-            guarded = evaluate(call(part.form.guarded), wide, framework, gradient=False).value
-        largest, compared, size = compare(exact_before, exact_after, guarded)
-        if compared < size and part.rewrite.same_mathematics:
-            self._run_scaled(part, call, wide)
+        self.gradient_seen |= any(g is not None for g in result.gradients)
+        if part.form is not None:
+            self._same_as_user(part, evaluate(before, values, framework, gradient=False), framework)
+        pair = _Pair(before, after, guard, framework)
+        # What is written in the user's own words may hold dtypes: it is run as it stands.
+        wide = values if part.form is None else [widened(v, framework) for v in values]
+        largest, compared, size = pair.compare(wide, gradient)
+        if compared < size and part.rewrite.same_mathematics and part.form is not None:
+            self._run_scaled(pair, wide)
         return largest, compared, size
 
-    def _run_scaled(
-        self, part: Part, call: Callable[[Callable[..., Any]], Callable[..., Any]], values: list[Any]
-    ) -> None:
+    def _matched(self, part: Part, form: Form) -> tuple[_Function, _Function, _Function | None, list[Any]]:
+        """The form's two functions of the user's operands."""
+        texts = dict(part.bindings)
+        keywords = [name for name in form.parameters if name in texts]
+
+        def call(function: Callable[..., Any]) -> _Function:
+            return lambda *args: function(_module(part.framework), **dict(zip(keywords, args, strict=True)))
+
+        guard = None if form.guarded is None else call(form.guarded)
+        return call(form.before), call(form.after), guard, [self._value(texts[name]) for name in keywords]
+
+    def _written(self, part: Part) -> tuple[_Function, _Function, _Function | None, list[Any]]:
+        """The two compared expressions as functions of the copies that they name."""
+        nodes = [_expression(text) for text in part.compared]
+        for node in nodes:
+            reason = why_not_run(node, self.aliases, self.names)
+            if reason is not None:
+                raise _NotRun(reason)
+        used = sorted({n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)} & set(self.samples))
+
+        def call(node: ast.expr) -> _Function:
+            return lambda *args: self._evaluate(node, {**self.names, **dict(zip(used, args, strict=True))})
+
+        return call(nodes[0]), call(nodes[1]), None, [self.samples[name] for name in used]
+
+    def _run_scaled(self, pair: _Pair, values: list[Any]) -> None:
         """Where the original is non-finite nothing can be compared: compare on smaller operands of the same shapes.
 
         Raises:
             _Refuted: They differ, or there is no scale at which the original is finite.
         """
-        form = part.form
-        gradient = form.framework != "numpy"
+        gradient = pair.framework != "numpy"
         for scale in (0.25, 2.0**-6, 2.0**-12, 2.0**-40):
-            smaller = [v * scale if is_float_tensor(v, form.framework) else v for v in values]
-            expected = evaluate(call(form.before), smaller, form.framework, gradient=gradient)
-            if expected.is_finite():
-                guarded = None
-                if form.guarded is not None:
-                    guarded = evaluate(call(form.guarded), smaller, form.framework, gradient=False).value
-                if compare(expected, evaluate(call(form.after), smaller, form.framework, gradient=gradient), guarded)[
-                    1
-                ]:
-                    return
+            smaller = [v * scale if _is_real(v, pair.framework) else v for v in values]
+            if evaluate(pair.before, smaller, pair.framework, gradient=gradient).is_finite() and (
+                pair.compare(smaller, gradient)[1]
+            ):
+                return
         raise _Refuted("the original is not finite at any scale of its operands, so there is nothing to compare with")
 
     def _with_gradient(self, framework: Framework) -> bool:
@@ -145,10 +161,6 @@ class _Run:
         if framework != "torch":
             return self.gradient and framework == "tensorflow"
         return self.gradient and any(getattr(sample, "requires_grad", False) for sample in self.samples.values())
-
-    def _ordered(self, part: Part) -> list[str]:
-        texts = dict(part.bindings)
-        return [texts[name] for name in part.form.parameters if name in texts]
 
     def _value(self, text: str) -> Any:
         node = _expression(text)
@@ -180,7 +192,7 @@ class _Run:
         node = _single_value(self.proposal.source)
         if node is None or why_not_run(node, self.aliases, self.names) is not None:
             return False
-        framework = self.proposal.parts[0].form.framework
+        framework = self.proposal.parts[0].framework
         used = sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & set(self.samples))
         values = [self.samples[name] for name in used]
 
@@ -191,6 +203,37 @@ class _Run:
         if not outcome.is_finite():
             raise _Refuted("the whole statement is not finite after the rewrite")
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The original and the rewritten expression as functions of the same operands; `guard` marks where they may differ."""
+
+    before: _Function
+    after: _Function
+    guard: _Function | None
+    framework: Framework
+
+    def compare(self, values: list[Any], gradient: bool) -> tuple[float, int, int]:
+        """As `compare`, on these operands.
+
+        Raises:
+            _Refuted: They differ.
+        """
+        run = [evaluate(f, values, self.framework, gradient=gradient) for f in (self.before, self.after)]
+        guarded = None
+        if self.guard is not None:
+            guarded = evaluate(self.guard, values, self.framework, gradient=False).value
+        return compare(*run, guarded)
+
+
+def _is_operand(value: object, framework: Framework) -> bool:
+    """A tensor of the framework; numpy takes Python's numbers as well."""
+    return is_tensor(value, framework) or (framework == "numpy" and type(value) in (float, int))
+
+
+def _is_real(value: object, framework: Framework) -> bool:
+    return is_float_tensor(value, framework) or (framework == "numpy" and type(value) is float)
 
 
 def _expression(text: str) -> ast.expr:
@@ -249,4 +292,4 @@ def compare(before: Outcome, after: Outcome, guarded: Any) -> tuple[float, int, 
     return largest, compared, size
 
 
-__all__ = ["array", "compare", "is_float_tensor", "verifier"]
+__all__ = ["compare", "verifier"]

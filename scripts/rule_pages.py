@@ -18,11 +18,8 @@ _MADE = "<!-- Made by scripts/rule_pages.py from the rule's docstring; change th
 
 
 def page_of(rule: Rule) -> str:
-    """The page of one rule: its head and its sections, in their order."""
-    head = (
-        f"{_MADE}\n# {rule.code} {rule.name}\n\n{rule.summary}\n\nCategory {rule.category.name}: {rule.category.value}."
-    )
-    return "\n\n".join([head, *(f"## {title}\n\n{text}" for title, text in rule.sections.items())]) + "\n"
+    """The page of one rule, as `%numguard explain` shows it."""
+    return f"{_MADE}\n{rule.page}"
 
 
 def index_of(rules: tuple[Rule, ...]) -> str:

@@ -84,7 +84,7 @@ NUMPY = {
     "missing values of loaded data": [
         "import io, numpy as np, pandas as pd",
         "df = pd.read_csv(io.StringIO('a,b\\n1,\\n,2\\n3,4'))\nfull = df.dropna()\nm = df['a'].mean()",
-        "df2 = df.rename(columns={'a': 'x'})\njoined = df2.merge(pd.DataFrame({'x': [1.0]}), how='left')\nlag = df2['x'].shift(1)",
+        "df2 = df.rename(columns={'a': 'x'})\njoined = df2.merge(pd.DataFrame({'x': [1.0]}), how='left')\nlag = df2.x.shift(1)",
     ],
     "inf written as an upper bound": [
         "import numpy as np, math",

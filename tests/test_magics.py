@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.completer import provisionalcompleter
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from jupyter_numguard import magics
 from jupyter_numguard.errors import UsageError
+from jupyter_numguard.rule import load_rules
 from jupyter_numguard.session import Session
 
 
@@ -91,7 +94,7 @@ def test_command_reaches_the_session(shell: InteractiveShell, session: Recording
     [
         (
             "%numguard frobnicate",
-            "has no command 'frobnicate'; valid: on, off, status, report [VARIABLE], mute VARIABLE",
+            "has no command 'frobnicate'; valid: on, off, status, report [VARIABLE], explain CODE, mute",
         ),
         ("%numguard mute", "needs a variable: %numguard mute VARIABLE"),
         ("%numguard off now", "off takes no argument, not 'now'"),
@@ -185,6 +188,7 @@ def test_help_is_a_manual(shell: InteractiveShell, session: Recording, asked: st
         ("%numguard re", {"report", "reset"}),
         ("%numguard ", set(magics.COMMANDS)),
         ("%numguard mute re", set()),
+        ("%numguard explain NG40", {"NG401", "NG402", "NG403", "NG404"}),
         ("%%numguard --s", {"--stop"}),
         ("%other re", set()),
     ],
@@ -194,4 +198,25 @@ def test_completion(shell: InteractiveShell, session: Recording, typed: str, exp
     with provisionalcompleter():
         offered = {c.text for c in shell.Completer.completions(typed, len(typed))}
 
-    assert expected == offered & {*magics.COMMANDS, *magics.OPTIONS}
+    assert expected == offered & {*magics.COMMANDS, *magics.OPTIONS, *(rule.code for rule in load_rules())}
+
+
+@pytest.mark.parametrize("asked", ["NG201", "ng201", "log-of-softmax"])
+def test_explain_shows_the_page(shell: InteractiveShell, session: Recording, asked: str) -> None:
+    """The page of docs/rules, by code or name, as Markdown, and as text where Markdown is not drawn."""
+    page = next(rule.page for rule in load_rules() if rule.code == "NG201")
+    shell.display_pub = published = CapturingDisplayPublisher()
+
+    assert (True, "", "") == run(shell, f"%numguard explain {asked}")
+    (shown,) = published.outputs
+    assert {"text/markdown": page, "text/plain": page} == shown["data"]
+    assert page in Path(__file__).parents[1].joinpath("docs/rules/log-of-softmax.md").read_text()
+
+
+@pytest.mark.parametrize("asked", ["", " NG999"])
+def test_explain_lists_the_codes(shell: InteractiveShell, session: Recording, asked: str) -> None:
+    """One line that names every code, where none or a wrong one was given."""
+    success, _, error = run(shell, f"%numguard explain{asked}")
+
+    assert (False, 1) == (success, len(error.splitlines()))
+    assert [] == [rule.code for rule in load_rules() if rule.code not in error]

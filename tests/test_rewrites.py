@@ -15,7 +15,8 @@ import pytest
 from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import ExecutionRef, LineagePath, Origin, SourceStatement
 from jupyter_numguard.numerics import Outcome, evaluate
-from jupyter_numguard.rewrite import Form, Proposal, Rewrite, load_rewrites, propose
+from jupyter_numguard.propose import propose
+from jupyter_numguard.rewrite import Form, Proposal, Rewrite, load_rewrites
 from jupyter_numguard.rule import load_rules
 
 REWRITES = load_rewrites()

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from jupyter_numguard.model import ExecutionRef, LineagePath, Origin, SourceStatement
-from jupyter_numguard.rewrite import Proposal, load_rewrites, propose
+from jupyter_numguard.propose import propose
+from jupyter_numguard.rewrite import Proposal, load_rewrites
 from jupyter_numguard.verify import Verdict, verifier
 
 EXECUTION = ExecutionRef(1)

@@ -27,6 +27,7 @@ from .wording import (
     ending,
     finite_line,
     intended_line,
+    next_step,
     since,
     what,
 )
@@ -39,7 +40,7 @@ OTHER_ORIGINS = 3
 def render_html(report: Report) -> str:
     """The report as HTML; one line, plus what could not be seen, where nothing alarms."""
     alarms = report.alarms
-    notes = [quiet(line) for line in (*blind_spots(report), ending(report)) if line]
+    notes = [quiet(line) for line in (*blind_spots(report), ending(report), next_step(report)) if line]
     below = tag("div", notes, cls="ng-notes") if notes else None
     if not alarms:
         glyph = tag("span", "✓ ", cls="ng-ok", aria_hidden="true")

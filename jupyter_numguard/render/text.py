@@ -32,6 +32,7 @@ from .wording import (
     further_elements,
     growth,
     intended_line,
+    next_step,
     occurrence,
     operand,
     origin_sentence,
@@ -56,7 +57,7 @@ def render_text(report: Report) -> str:
         lines += _others(alarms[1:], alarms[0].origin)
         intended = tuple(f for f in report.findings if f.intended is not None)
         lines += _indent(_section("", [intended_line(intended)] if intended else []))
-    extra = [line for line in (*blind_spots(report), ending(report)) if line]
+    extra = [line for line in (*blind_spots(report), ending(report), next_step(report)) if line]
     lines += ["", *_indent(extra)] if alarms and extra else list(_indent(extra))
     return "\n".join(line.rstrip() for line in lines)
 

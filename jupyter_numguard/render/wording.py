@@ -275,3 +275,11 @@ def ending(report: Report) -> str:
     return {"ok": "", "error": "the cell ended with an error", "interrupted": "the cell was interrupted"}[
         report.execution.status
     ]
+
+
+def next_step(report: Report) -> str:
+    """What to do to learn more of a watched cell: a trace names the operation and the step."""
+    told = next((f.origin for f in report.alarms), None)
+    if report.mode != "watch" or not report.alarms or (told is not None and told.confidence == "exact"):
+        return ""
+    return "for the exact operation, line and step: put %%numguard on top of the cell and run it again"

@@ -201,6 +201,11 @@ function blindSpots(report) {
 }
 const ending = (report) =>
   ({ error: "the cell ended with an error", interrupted: "the cell was interrupted" })[report.execution.status] || "";
+function nextStep(report) {
+  const alarms = report.findings.filter((f) => f.intended === null);
+  if (report.mode !== "watch" || !alarms.length || alarms[0].origin?.confidence === "exact") return "";
+  return "for the exact operation, line and step: put %%numguard on top of the cell and run it again";
+}
 const furtherElements = (finding) => finding.more && `and ${many(finding.more, "further element")} of the same list`;
 
 // ---- the chain (render/chain.py) and the guilty expression (render/guilty.py) ---------------------------------------
@@ -391,7 +396,7 @@ function drawReport(view, report, actions, redraw) {
   }
   const alarms = report.findings.filter((f) => !f.intended);
   const intended = report.findings.filter((f) => f.intended);
-  const notes = [...blindSpots(report), ending(report)].filter(Boolean).map((line) => quiet(line));
+  const notes = [...blindSpots(report), ending(report), nextStep(report)].filter(Boolean).map((line) => quiet(line));
   if (!alarms.length) {
     setText(view.status, "ng-calm", h("span", { class: "ng-ok", "aria-hidden": true }, "✓ "), finiteLine(report));
     view.body.replaceChildren(...(notes.length ? [h("div", { class: "ng-notes" }, notes)] : []), copyButtons(view, report, null));

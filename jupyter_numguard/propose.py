@@ -1,0 +1,99 @@
+"""Lay the catalogue of rewrites over the user's statements: which of them could be written differently, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .matching import Match, Reader, offsets, text_of
+from .model import Edit, Framework, LineagePath, SourceStatement
+from .phrase import bracketed, render
+from .rewrite import Form, Part, Proposal, Rewrite
+from .terms import parse
+
+
+def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[Proposal]:
+    """The rewritten statements that would cure what rule `code` found; the same mathematics before guards.
+
+    A proposal replaces the failing expression, and in the same statement every other expression to which a rewrite for
+    the same rule applies (`t*log(p) + (1-t)*log(1-p)` has two).
+    """
+    origin = path.origin
+    if origin is None or not path.statements:
+        return []
+    reader = Reader(path)
+    chosen = [r for r in rewrites if code in r.fixes]
+    failing = {id(t.node) for t in reader.guilty()}
+    out = [proposal for rewrite in chosen for proposal in _located(reader, rewrite)]
+    for home in range(reader.failing, -1, -1):
+        found = [
+            (rewrite, form, match)
+            for term in reader.terms(home)
+            for rewrite in chosen
+            for form in rewrite.forms
+            if (match := reader.match(form.pattern, term)) is not None and _speaks(form, match, path.framework)
+        ]
+        guilty = [hit for hit in found if any(id(t.node) in failing for t in hit[2].used)]
+        for first in sorted(guilty, key=lambda hit: not hit[0].same_mathematics):
+            others = [hit for hit in found if hit[0].same_mathematics == first[0].same_mathematics]
+            # A guard changes values: it is first put where it is needed only.
+            for also in [others] if first[0].same_mathematics else [[], others]:
+                proposal = _proposal(reader, home, first, also)
+                if proposal is not None and all(proposal.source != p.source for p in out):
+                    out.append(proposal)
+    return sorted(out, key=lambda p: not p.parts[0].rewrite.same_mathematics)
+
+
+_Hit = tuple[Rewrite, Form, Match]
+
+
+def _speaks(form: Form, match: Match, framework: Framework | None) -> bool:
+    """Whether the matched operations are of the form's framework; operators and methods follow the origin's."""
+    spoken = {t.framework for t in match.used if t.framework is not None}
+    return spoken == {form.framework} if spoken else framework == form.framework
+
+
+def _proposal(reader: Reader, home: int, first: _Hit, also: Sequence[_Hit]) -> Proposal | None:
+    statement = reader.sequence[home]
+    placed: list[tuple[int, int, _Hit]] = []
+    for hit in (first, *also):
+        start, end = offsets(hit[2].root.node, statement)
+        if all(end <= s or e <= start for s, e, _ in placed):
+            placed.append((start, end, hit))
+    source, parts = statement.source, []
+    for start, end, (rewrite, form, match) in sorted(placed, key=lambda p: -p[0]):
+        after = render(form, match, reader)
+        if after is None:
+            return None
+        before = statement.source[start:end]
+        bindings = tuple(
+            (name.removeprefix("optional_"), text_of(term, reader)) for name, term in sorted(match.bindings.items())
+        )
+        parts.append(Part(rewrite, form.framework, form, before, after, bindings))
+        source = source[:start] + bracketed(after, match.root.node, statement) + source[end:]
+    return _whole(reader, statement, source, tuple(reversed(parts)))
+
+
+def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
+    """The proposals of a rewrite that finds its places itself."""
+    if rewrite.locate is None or reader.path.framework is None:
+        return
+    for change in rewrite.locate(reader, reader.path.framework):
+        statement = reader.sequence[change.home]
+        start, end = offsets(change.node, statement)
+        after = bracketed(change.after, change.node, statement)
+        part = Part(rewrite, change.framework, None, statement.source[start:end], after, (), change.compared)
+        source = statement.source[:start] + after + statement.source[end:]
+        proposal = _whole(reader, statement, source, (part,))
+        if proposal is not None:
+            yield proposal
+
+
+def _whole(reader: Reader, statement: SourceStatement, source: str, parts: tuple[Part, ...]) -> Proposal | None:
+    if parse(source) is None:
+        return None
+    edits: tuple[Edit, ...] = ()
+    if statement.execution is not None:
+        edits = (Edit(statement.execution, statement.line, statement.end_line, statement.source, source),)
+    return Proposal(statement, source, parts, edits, tuple(reader.aliases.items()))
+
+
