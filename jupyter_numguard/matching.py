@@ -12,7 +12,19 @@ from dataclasses import dataclass
 
 from .model import LineagePath, SourceStatement, Span
 from .opnames import canonical_op
-from .terms import CONSTANT, OPAQUE, Term, aliases_of, bound_value, expressions, in_users_words, parse, targets, term_of
+from .terms import (
+    CONSTANT,
+    OPAQUE,
+    Term,
+    aliases_of,
+    bound_value,
+    expressions,
+    in_users_words,
+    layer_call,
+    parse,
+    targets,
+    term_of,
+)
 
 METAVARIABLE = "metavariable"
 _COMMUTATIVE = {"add", "mul", "logaddexp"}
@@ -53,7 +65,17 @@ class Reader:
 
     def term(self, node: ast.expr, home: int) -> Term:
         """The canonical term of a node of statement `home`."""
-        return term_of(node, self.aliases, home)
+        return self._layer(term_of(node, self.aliases, home))
+
+    def _layer(self, term: Term) -> Term:
+        """`soft(z)` as the operation that it is, where an earlier statement made `soft` a layer of one operation."""
+        node = term.node
+        if term.op != OPAQUE or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return term
+        made = self.definition(Term(OPAQUE, (), node.func, term.home))
+        if made is None or not isinstance(made.node, ast.Call):
+            return term
+        return layer_call(node, made.node, self.aliases, term.home) or term
 
     def terms(self, home: int) -> Iterator[Term]:
         """All operations written in one statement, outermost first."""
@@ -92,7 +114,7 @@ class Reader:
 
     def expansions(self, term: Term) -> Iterator[Term]:
         """The term itself, and what it stands for where it is a name."""
-        seen: Term | None = term
+        seen: Term | None = self._layer(term)
         for _ in range(_MAX_DEPTH):
             if seen is None:
                 return

@@ -455,7 +455,7 @@ class LineagePath:
         variable: Path of the variable as the user would type it.
         steps: Newest first.
         statements: The failing statement, then the earlier ones whose targets it reads, transitively, newest first.
-        later: The statements after the failing one that read what it bound, oldest first.
+        later: The statements after the failing one, up to the last that its value reaches, oldest first.
         aliases: The user's name -> full dotted name, for modules and framework functions: ("F", "torch.nn.functional").
             Empty: the usual names are assumed.
         framework: Whose operation failed; None where that is not known.

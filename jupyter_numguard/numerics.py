@@ -54,7 +54,7 @@ def widened(value: Any, framework: Framework) -> Any:
     if not is_float_tensor(value, framework):
         return value
     if framework == "torch":
-        return value.detach().double()
+        return value.detach().double().requires_grad_(value.requires_grad)
     return sys.modules["tensorflow"].cast(value, "float64") if framework == "tensorflow" else value.astype("float64")
 
 
@@ -62,6 +62,9 @@ def array(value: Any, framework: Framework) -> Any:
     """A result of the framework as an ndarray of float64 (booleans as they are)."""
     import numpy
 
+    if isinstance(value, tuple):  # several results (a layer that hands back its weights as well) are one long one
+        parts = [array(v, framework).ravel() for v in value if is_tensor(v, framework)]
+        return numpy.concatenate(parts) if parts else numpy.zeros(0)
     if framework == "torch" and is_tensor(value, framework):
         value = value.detach()
         value = value.numpy() if value.dtype is sys.modules["torch"].bool else value.double().numpy()
@@ -92,14 +95,23 @@ def evaluate(function: Callable[..., Any], values: Sequence[Any], framework: Fra
 def _evaluate_torch(function: Callable[..., Any], values: Sequence[Any], gradient: bool) -> Outcome:
     torch = sys.modules["torch"]
     with torch.inference_mode(False), torch.enable_grad():
-        leaves = [v.detach().clone().requires_grad_(gradient) if is_float_tensor(v, "torch") else v for v in values]
+        floats = [v for v in values if is_float_tensor(v, "torch")]
+        some = any(v.requires_grad for v in floats)  # then only those: a mask or a target has no gradient
+        leaves = [
+            v.detach().clone().requires_grad_(gradient and (v.requires_grad or not some))
+            if is_float_tensor(v, "torch")
+            else v
+            for v in values
+        ]
         result = function(*leaves)
-        wanted = [v for v in leaves if is_float_tensor(v, "torch")]
+        several = result if isinstance(result, tuple) else (result,)
+        differentiable = [r for r in several if is_float_tensor(r, "torch") and r.requires_grad]
+        wanted = [v for v in leaves if is_float_tensor(v, "torch") and v.requires_grad]
         gradients: list[Any] = [None] * len(leaves)
-        if gradient and is_float_tensor(result, "torch") and result.requires_grad:
-            total = (result * _weights(result, torch.linspace)).sum()
+        if gradient and differentiable and wanted:
+            total = sum((r * _weights(r, torch.linspace)).sum() for r in differentiable)
             answers = iter(torch.autograd.grad(total, wanted, allow_unused=True))
-            gradients = [next(answers) if is_float_tensor(v, "torch") else None for v in leaves]
+            gradients = [next(answers) if any(v is w for w in wanted) else None for v in leaves]
     return Outcome(array(result, "torch"), tuple(None if g is None else array(g, "torch") for g in gradients))
 
 

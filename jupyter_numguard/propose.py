@@ -95,5 +95,3 @@ def _whole(reader: Reader, statement: SourceStatement, source: str, parts: tuple
     if statement.execution is not None:
         edits = (Edit(statement.execution, statement.line, statement.end_line, statement.source, source),)
     return Proposal(statement, source, parts, edits, tuple(reader.aliases.items()))
-
-

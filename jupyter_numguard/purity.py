@@ -21,15 +21,24 @@ _PURE = frozenset(
     mean amax amin max min reduce_max reduce_min std var numel size dim
     matmul mm bmm dot einsum tensordot outer ones_like zeros_like full_like tensor constant ones zeros full finfo
     masked_fill where tril triu isfinite is_finite cross_entropy binary_cross_entropy_with_logits mse_loss
-    reduce_all divide_no_nan sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
+    reduce_all reduce_any all any isinf isnan is_inf is_nan xlogy entr logit hypot var_mean nansum
+    divide_no_nan sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
     """.split()
 )
 # Python's own functions that only compute; the run gives them to the expression.
 BUILTINS = {"max": max, "min": min, "abs": abs, "float": float, "int": int, "len": len, "round": round}
 _PLAIN_ATTRIBUTES = frozenset({"T", "mT", "shape", "dtype", "ndim", "eps", "tiny", "max", "min", "nn", "functional"})
+# Layers of torch whose call computes from its operands and parameters alone: no state, no random numbers (see below).
+_LAYERS = frozenset(
+    """
+    Linear Bilinear Conv1d Conv2d Conv3d Embedding LayerNorm GroupNorm RMSNorm Softmax LogSoftmax Sigmoid LogSigmoid Tanh
+    ReLU LeakyReLU ELU GELU SiLU Softplus Flatten MultiheadAttention MSELoss L1Loss CrossEntropyLoss NLLLoss BCELoss
+    BCEWithLogitsLoss KLDivLoss Identity
+    """.split()
+)
 _NODES = (
     ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Slice, ast.Tuple, ast.List,
-    ast.IfExp,    ast.Attribute, ast.Call, ast.keyword, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context,
+    ast.IfExp, ast.Attribute, ast.Call, ast.keyword, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context,
 )  # fmt: skip
 
 
@@ -42,7 +51,7 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
             return "identity is not compared on copies"
         if isinstance(child, ast.Name) and child.id not in {*names, *aliases, *BUILTINS}:
             return f"no copy of `{child.id}` was taken"
-        if isinstance(child, ast.Call) and not _is_pure(child.func, aliases):
+        if isinstance(child, ast.Call) and not _is_pure(child.func, aliases, names):
             return f"`{ast.unparse(child.func)}` is not run: it may do more than compute"
         if isinstance(child, ast.Attribute) and child.attr.startswith("_"):
             return f"`{ast.unparse(child)}` is private"
@@ -55,7 +64,19 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
     return None
 
 
-def _is_pure(function: ast.expr, aliases: Mapping[str, str]) -> bool:
+def is_pure_layer(value: object) -> bool:
+    """Whether calling this object of torch only computes: of a known class itself, no hooks, no dropout at work."""
+    cls = type(value)
+    if not cls.__module__.startswith("torch.nn.modules.") or cls.__name__ not in _LAYERS:
+        return False
+    hooks = (getattr(value, f"_{kind}", None) for kind in ("forward_hooks", "forward_pre_hooks", "backward_hooks"))
+    dropout = getattr(value, "dropout", 0.0)
+    return not any(hooks) and (dropout == 0.0 or not getattr(value, "training", True))
+
+
+def _is_pure(function: ast.expr, aliases: Mapping[str, str], names: Mapping[str, object]) -> bool:
+    if isinstance(function, ast.Name) and is_pure_layer(names.get(function.id)):
+        return True
     if isinstance(function, ast.Name) and function.id in BUILTINS and function.id not in aliases:
         return True
     name = full_name(function, aliases)

@@ -196,5 +196,3 @@ def _with_metavariables(term: Term, parameters: Sequence[str], optional: frozens
         return Term(METAVARIABLE, (), ast.Name(name, ast.Load()), 0)
     arguments = tuple((slot, _with_metavariables(t, parameters, optional)) for slot, t in term.arguments)
     return Term(term.op, arguments, term.node, term.home, term.framework)
-
-

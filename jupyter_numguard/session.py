@@ -37,14 +37,13 @@ from .model import Execution as ExecutionFacts
 from .nonfinite import NonFinite, find_nonfinite, probe
 from .oplog import Key, OpLog
 from .publish import HistoryEntry, Progress, show_report, update_panel
+from .purity import is_pure_layer
 from .reach import library_names
 from .record import MAX_SAMPLE_BYTES
 from .rewrite import load_rewrites
 from .rule import load_rules
 from .verify import verifier
 
-# What IPython itself keeps in the namespace; `Out` and `_` hold results, which are checked as "Out[n]".
-_IPYTHON = re.compile(r"^(_+|_i+|_ih|_oh|_dh|_\d+|_i\d+|_exit_code|_sh|In|Out|get_ipython|exit|quit|open|__\w+__)$")
 MAX_HISTORY = 500  # executions in the panel's strip
 MAX_REPORTS = 200  # kept for `%numguard report VARIABLE`; a report is a few kilobytes of text
 
@@ -91,9 +90,9 @@ class Session:
 
     # --- life of a cell ---------------------------------------------------------------------------------------------
     def roots(self) -> dict[str, object]:
-        """The user's own names: what the notebook's namespace holds, less what IPython keeps there."""
+        """The user's own names, with what they hold."""
         space = self._namespace if self._namespace is not None else self.shell.user_ns
-        return {k: v for k, v in list(space.items()) if isinstance(k, str) and not _IPYTHON.match(k)}
+        return {k: v for k, v in list(space.items()) if snapshot.is_users(k)}
 
     def start_cell(self, raw: str, cell_id: str | None) -> None:
         """pre_run_cell of a cell that is neither silent nor store_history=False."""
@@ -262,6 +261,7 @@ class Session:
         libraries = library_names(roots)
         aliases = tuple((name, dotted) for name, (dotted, _) in libraries.items())
         modules = {name: value for name, (_, value) in libraries.items()}
+        modules |= {name: value for name, value in roots.items() if is_pure_layer(value)}
         known: dict[Origin, tuple[Diagnosis, ...]] = {}
         out = []
         for e in explained:
@@ -271,7 +271,9 @@ class Session:
                 continue
             if origin not in known:
                 path = dataclasses.replace(e.path, aliases=aliases)
-                samples = e.samples or self._samples(path, roots)
+                samples = dict(e.samples)
+                if origin.function is None or not samples:
+                    samples = {**self._samples(path, roots), **samples}
                 run = verifier(samples, modules, gradient=True) if samples else None
                 known[origin] = diagnose(path, load_rules(), load_rewrites(), run)
             out.append(dataclasses.replace(e.finding, diagnoses=known[origin]))
@@ -281,7 +283,7 @@ class Session:
     def _samples(path: LineagePath, roots: Mapping[str, object]) -> dict[str, object]:
         """Copies of what the watched statements read, as it is now; whoever runs them sees whether it moved on."""
         out: dict[str, object] = {}
-        names = {name for s in path.statements for name in re.findall(r"[^\W\d]\w*", s.source)}
+        names = {name for s in (*path.statements, *path.later) for name in re.findall(r"[^\W\d]\w*", s.source)}
         for name in sorted(names & roots.keys()):
             value = roots[name]
             owner = next((b for b in loaded_backends() if b.owns(value)), None)

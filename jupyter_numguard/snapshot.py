@@ -74,6 +74,11 @@ class Snapshot:
     again: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def is_users(name: object) -> bool:
+    """Whether a name of the namespace is the user's own: text, and not one that IPython keeps there."""
+    return isinstance(name, str) and not _IPYTHON.fullmatch(name)
+
+
 def walk(roots: Mapping[str, object], backends: Sequence[Backend], *, hidden: Collection[str] = ()) -> Snapshot:
     """Find every tensor in and reachable from `roots`.
 
@@ -85,7 +90,7 @@ def walk(roots: Mapping[str, object], backends: Sequence[Backend], *, hidden: Co
     return _Walk(backends).run(
         (name, value)
         for name, value in list(dict.items(roots) if isinstance(roots, dict) else roots.items())
-        if name not in hidden and not _IPYTHON.fullmatch(name)
+        if name not in hidden and is_users(name)
     )
 
 

@@ -217,11 +217,21 @@ class Source:
                 wanted |= set(self.statement(n).reads)
         return found
 
-    def readers(self, node: ast.stmt) -> list[ast.stmt]:
-        """Later simple statements of the same function (or cell) that read what `node` binds, nearest first."""
-        bound = self.statement(node).binds
+    def following(self, node: ast.stmt) -> list[ast.stmt]:
+        """The simple statements of the same function (or cell) after `node`, in order, up to the last that its value reaches.
+
+        Those between are there as well: they may rebind what a rewrite of a later one would name.
+        """
+        carried = set(self.statement(node).binds)
         after = [n for n in self._enclosing(node) if n.lineno > node.lineno and not isinstance(n, _Compound)]
-        return sorted((n for n in after if not bound.isdisjoint(self.statement(n).reads)), key=lambda n: n.lineno)
+        out: list[ast.stmt] = []
+        last = 0
+        for n in sorted(after, key=lambda n: n.lineno):
+            out.append(n)
+            if not carried.isdisjoint(self.statement(n).reads):
+                carried |= self.statement(n).binds
+                last = len(out)
+        return out[:last]
 
     def _enclosing(self, node: ast.stmt) -> list[ast.stmt]:
         """All statements of the innermost function around `node`, or those of the top level outside functions."""

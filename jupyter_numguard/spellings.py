@@ -89,10 +89,13 @@ mul | torch.mul torch.multiply tensorflow.multiply tensorflow.math.multiply nump
 div | torch.div torch.divide torch.true_divide tensorflow.divide tensorflow.math.divide numpy.divide numpy.true_divide \
 .div .divide | x y
 pow | torch.pow tensorflow.pow tensorflow.math.pow numpy.power .pow | x y
+var | torch.var tensorflow.math.reduce_variance .var | x dim
+logit | torch.logit torch.special.logit .logit | x eps
 svd | torch.linalg.svd torch.svd | x
 eigh | torch.linalg.eigh | x
 cross_entropy | torch.nn.functional.cross_entropy | x target weight
 where | torch.where tensorflow.where numpy.where | condition x y
+where | .where | x condition y
 masked_fill | torch.masked_fill .masked_fill | x mask value
 logaddexp | torch.logaddexp numpy.logaddexp | x y
 """

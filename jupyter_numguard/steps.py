@@ -7,13 +7,14 @@ import textwrap
 from collections.abc import Iterable
 
 from .codemap import CodeMap
-from .lineage import Answer, Lineage, Version
+from .lineage import Answer, Lineage, StatementRun, Version
 from .model import Counts, Origin, Place, SourceStatement, Step, StepEvent, StepState, TensorSummary
 from .oplog import OpEvent
 from .source import Source
 
 MAX_STEPS = 40  # newest and oldest are kept: the middle of a longer chain only passes values on
 MAX_STATEMENTS = 8
+MAX_LATER = 24  # after the failing one: more, because what stands between the readers counts as well
 
 
 def steps_of(
@@ -154,7 +155,9 @@ def statements_of(
         return (), ()
     earlier = source.binders(node, MAX_STATEMENTS)
     out = [_statement(source, origin, n) for n in (node, *earlier)]
-    later = tuple(_statement(source, origin, n) for n in source.readers(node)[:MAX_STATEMENTS])
+    later = [_statement(source, origin, n) for n in source.following(node)[:MAX_LATER]]
+    if run is not None and origin.function is None:
+        later += _in_later_cells(run, lineage)[:MAX_LATER]
     wanted = {name for n in (node, *earlier) for name in source.statement(n).reads}
     todo = sorted(wanted) if origin.function is None else []
     seen: set[int] = set()
@@ -168,7 +171,17 @@ def statements_of(
         s = bound.statement
         out.append(SourceStatement(bound.execution, s.line, s.end_line, s.text))
         todo += sorted(s.reads)
-    return tuple(out), later
+    return tuple(out), tuple(later)
+
+
+def _in_later_cells(run: StatementRun, lineage: Lineage) -> list[SourceStatement]:
+    """The statements of later executions that bound a name that still holds, oldest first."""
+    runs = {id(r): r for r in lineage.last_bound.values() if r.order > run.order and r.execution != run.execution}
+    return [
+        SourceStatement(r.execution, r.statement.line, r.statement.end_line, r.statement.text)
+        for r in sorted(runs.values(), key=lambda r: r.order)
+        if r.statement is not None
+    ]
 
 
 def _statement(source: Source, origin: Origin, node: ast.stmt) -> SourceStatement:

@@ -21,11 +21,13 @@ _OPERATORS: dict[type[ast.operator], str] = {
 }  # fmt: skip
 
 
-# Layers that are one operation: class -> operation and the parameters of its constructor.
-_LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "torch.nn.Softmax": ("softmax", ("dim",)),
-    "torch.nn.Sigmoid": ("sigmoid", ()),
-    "tensorflow.keras.layers.Softmax": ("softmax", ("dim",)),
+# Layers that are one operation: class -> operation, the parameters of its constructor, those of its call.
+_LAYERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "torch.nn.Softmax": ("softmax", ("dim",), ("x",)),
+    "torch.nn.LogSoftmax": ("log_softmax", ("dim",), ("x",)),
+    "torch.nn.Sigmoid": ("sigmoid", (), ("x",)),
+    "torch.nn.CrossEntropyLoss": ("cross_entropy", ("weight",), ("x", "target")),
+    "tensorflow.keras.layers.Softmax": ("softmax", ("dim",), ("x",)),
 }
 
 
@@ -139,7 +141,7 @@ def term_of(node: ast.expr, aliases: Mapping[str, str], home: int = 0) -> Term:
 
 def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
     if isinstance(node.func, ast.Call):
-        return _layer_call(node, node.func, aliases, home)
+        return layer_call(node, node.func, aliases, home)
     name = full_name(node.func, aliases)
     given: list[ast.expr] = list(node.args)
     if name is not None:
@@ -165,19 +167,19 @@ def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
     return Term(spelling.op, kept, node, home, spelling.framework)
 
 
-def _layer_call(node: ast.Call, layer: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
-    """`nn.Softmax(dim=-1)(z)`."""
+def layer_call(node: ast.Call, layer: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
+    """`nn.Softmax(dim=-1)(z)`, or `soft(z)` where `layer` is the call that made `soft`; None where it is not known."""
     name = full_name(layer.func, aliases)
-    if name not in _LAYERS or len(node.args) != 1 or node.keywords or any(k.arg is None for k in layer.keywords):
+    if name not in _LAYERS or node.keywords or any(k.arg is None for k in layer.keywords):
         return None
-    op, parameters = _LAYERS[name]
+    op, parameters, slots = _LAYERS[name]
     given = dict(zip(parameters, layer.args, strict=False))
-    given.update((PARAMETER_NAMES.get(k.arg or "", ""), k.value) for k in layer.keywords)
-    if set(given) - set(parameters) or len(layer.args) > len(parameters):
+    given.update((PARAMETER_NAMES.get(k.arg or "", k.arg or ""), k.value) for k in layer.keywords)
+    if set(given) - set(parameters) or len(layer.args) > len(parameters) or len(node.args) != len(slots):
         return None
-    operand = ("x", term_of(node.args[0], aliases, home))
+    operands = tuple((slot, term_of(value, aliases, home)) for slot, value in zip(slots, node.args, strict=True))
     constructor = tuple((slot, term_of(value, aliases, home)) for slot, value in given.items())
-    return Term(op, (operand, *constructor), node, home, ROOTS[name.split(".")[0]])
+    return Term(op, (*operands, *constructor), node, home, ROOTS[name.split(".")[0]])
 
 
 def aliases_of(path: LineagePath) -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from .model import Framework
 from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, widened
-from .purity import BUILTINS, why_not_run
+from .purity import BUILTINS, is_pure_layer, why_not_run
 from .rewrite import Form, Part, Proposal, Verdict, VerifyRun
 from .terms import parse
 
@@ -67,7 +67,8 @@ class _Run:
         self.proposal = proposal
         self.aliases = dict(proposal.aliases)
         self.samples = samples
-        self.names = {**{k: v for k, v in modules.items() if k in self.aliases}, **samples}
+        allowed = {k: v for k, v in modules.items() if k in self.aliases or is_pure_layer(v)}
+        self.names = {**allowed, **samples}
         self.gradient = gradient
 
     def note(self) -> str:
@@ -150,8 +151,9 @@ class _Run:
         gradient = pair.framework != "numpy"
         for scale in (0.25, 2.0**-6, 2.0**-12, 2.0**-40):
             smaller = [v * scale if _is_real(v, pair.framework) else v for v in values]
-            if evaluate(pair.before, smaller, pair.framework, gradient=gradient).is_finite() and (
-                pair.compare(smaller, gradient)[1]
+            if (
+                evaluate(pair.before, smaller, pair.framework, gradient=gradient).is_finite()
+                and (pair.compare(smaller, gradient)[1])
             ):
                 return
         raise _Refuted("the original is not finite at any scale of its operands, so there is nothing to compare with")
@@ -224,7 +226,7 @@ class _Pair:
         guarded = None
         if self.guard is not None:
             guarded = evaluate(self.guard, values, self.framework, gradient=False).value
-        return compare(*run, guarded)
+        return compare(run[0], run[1], guarded)
 
 
 def _is_operand(value: object, framework: Framework) -> bool:

@@ -40,7 +40,9 @@ class Notebook:
                 if now.get(name) is not None:
                     self.nonfinite[name] = now[name]  # type: ignore[assignment]
             seen = [
-                Seen(n, n, self.key(n), "torch", n in self.nonfinite) for n in sorted(s.reads | s.binds) if n in self.bound
+                Seen(n, n, self.key(n), "torch", n in self.nonfinite)
+                for n in sorted(s.reads | s.binds)
+                if n in self.bound
             ]
             signals = [e for e in log.signals() if e.statement == i] if log is not None else []
             place = Place(ref, None, s.line, s.code)

@@ -1,4 +1,4 @@
-"""angle_in_domain: acos beyond 1 is NaN and at 1 has no derivative; scaled to just inside it has both."""
+"""angle_in_domain: acos and asin beyond 1 are NaN and at 1 have no derivative; scaled to just inside they have both."""
 
 FIXES = {"NG103", "NG301"}
 SAME_MATHEMATICS = False
@@ -41,3 +41,27 @@ def after_numpy(np, x):
 
 def guarded_numpy(np, x):
     return abs(x) > 0.99
+
+
+def before_torch_asin(torch, x):
+    return torch.asin(x)
+
+
+def after_torch_asin(torch, x):
+    return torch.asin(torch.clamp(x, -1, 1) * (1 - 1e-6))
+
+
+def before_tensorflow_asin(tf, x):
+    return tf.asin(x)
+
+
+def after_tensorflow_asin(tf, x):
+    return tf.asin(tf.clip_by_value(x, -1, 1) * (1 - 1e-6))
+
+
+def before_numpy_asin(np, x):
+    return np.arcsin(x)
+
+
+def after_numpy_asin(np, x):
+    return np.arcsin(np.clip(x, -1, 1))

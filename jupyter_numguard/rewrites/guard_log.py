@@ -1,6 +1,6 @@
 """guard_log: The logarithm of zero or less is not finite; bounded from below, its argument stays positive."""
 
-FIXES = {"NG101"}
+FIXES = {"NG101", "NG104", "NG502"}
 SAME_MATHEMATICS = False
 NEIGHBOURHOOD = "where the argument is below 1e-12"
 BENIGN = [[0.5, 1e-6, 2.0]]

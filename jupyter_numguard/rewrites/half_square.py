@@ -28,3 +28,19 @@ def before_tensorflow(tf, x):
 
 def after_tensorflow(tf, x):
     return tf.cast(x, tf.float32) ** 2
+
+
+def before_torch_square(torch, x):
+    return torch.square(x)
+
+
+def after_torch_square(torch, x):
+    return torch.square(x.float())
+
+
+def before_numpy_square(np, x):
+    return np.square(x)
+
+
+def after_numpy_square(np, x):
+    return np.square(x.astype(np.float32))

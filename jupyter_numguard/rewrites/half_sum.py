@@ -6,12 +6,12 @@ BENIGN = [[0.5, 1.0, 2.0]]
 STRESS = [[60000.0, 60000.0]]
 
 
-def before_torch(torch, x):
-    return torch.sum(x)
+def before_torch(torch, x, dim=None, keepdim=False):
+    return torch.sum(x, dim, keepdim=keepdim)
 
 
-def after_torch(torch, x):
-    return torch.sum(x, dtype=torch.float32)
+def after_torch(torch, x, dim=None, keepdim=False):
+    return torch.sum(x, dim, keepdim=keepdim, dtype=torch.float32)
 
 
 def before_tensorflow(tf, x):
@@ -22,9 +22,9 @@ def after_tensorflow(tf, x):
     return tf.reduce_sum(tf.cast(x, tf.float32))
 
 
-def before_numpy(np, x):
-    return np.sum(x)
+def before_numpy(np, x, dim=None, keepdim=False):
+    return np.sum(x, axis=dim, keepdims=keepdim)
 
 
-def after_numpy(np, x):
-    return np.sum(x, dtype=np.float32)
+def after_numpy(np, x, dim=None, keepdim=False):
+    return np.sum(x, axis=dim, keepdims=keepdim, dtype=np.float32)

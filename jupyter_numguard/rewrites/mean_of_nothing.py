@@ -1,0 +1,21 @@
+"""mean_of_nothing: The mean of no element is 0/0; a sum over at least one is 0, and every other mean is what it was."""
+
+FIXES = {"NG401"}
+BENIGN = [[0.5, 3.0, 2.0]]
+STRESS = [[]]
+
+
+def before_torch(torch, x):
+    return torch.mean(x)
+
+
+def after_torch(torch, x):
+    return torch.sum(x) / max(x.numel(), 1)
+
+
+def before_tensorflow(tf, x):
+    return tf.reduce_mean(x)
+
+
+def after_tensorflow(tf, x):
+    return tf.math.divide_no_nan(tf.reduce_sum(x), tf.cast(tf.size(x), x.dtype))

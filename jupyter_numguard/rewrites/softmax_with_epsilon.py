@@ -1,0 +1,43 @@
+"""softmax_with_epsilon: A tiny number beside the sum of exponentials does not keep them from overflow; softmax does, without it."""
+
+FIXES = {"NG203", "NG501", "NG401"}
+SAME_MATHEMATICS = False
+NEIGHBOURHOOD = "where what was added is more than 1e-5 of the sum"
+BENIGN = [([[0.5, -1.0, 2.0], [3.0, 0.0, -3.0]], -1, 1e-9)]
+STRESS = [([[800.0, 1.0, 0.0]], -1, 1e-9)]
+
+
+def before_torch(torch, x, dim, c):
+    return torch.exp(x) / (torch.sum(torch.exp(x), dim, keepdim=True) + c)
+
+
+def after_torch(torch, x, dim, c):
+    return torch.softmax(x, dim)
+
+
+def guarded_torch(torch, x, dim, c):
+    return (torch.sum(torch.exp(x), dim, keepdim=True) * 1e-5 < c).expand(x.shape)
+
+
+def before_tensorflow(tf, x, dim, c):
+    return tf.exp(x) / (tf.reduce_sum(tf.exp(x), axis=dim, keepdims=True) + c)
+
+
+def after_tensorflow(tf, x, dim, c):
+    return tf.nn.softmax(x, axis=dim)
+
+
+def guarded_tensorflow(tf, x, dim, c):
+    return tf.broadcast_to(tf.reduce_sum(tf.exp(x), axis=dim, keepdims=True) * 1e-5 < c, tf.shape(x))
+
+
+def before_numpy(np, x, dim, c):
+    return np.exp(x) / (np.sum(np.exp(x), axis=dim, keepdims=True) + c)
+
+
+def after_numpy(np, x, dim, c):
+    return np.exp(x - np.logaddexp.reduce(x, axis=dim, keepdims=True))
+
+
+def guarded_numpy(np, x, dim, c):
+    return np.broadcast_to(np.sum(np.exp(x), axis=dim, keepdims=True) * 1e-5 < c, np.shape(x))
