@@ -71,10 +71,13 @@ def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Ver
     if best is None:
         return None
     proposal, verdict = best
+    note = verdict.note
+    if proposal.statement is not path.statements[0]:
+        note += " The line that failed stays; this statement no longer needs its result."
     return RewriteAdvice(
         edits=proposal.edits,
         before=proposal.statement.source.strip(),
         after=proposal.source.strip(),
         verified=verdict.verified,
-        note=verdict.note,
+        note=note,
     )

@@ -1,4 +1,4 @@
-"""finite_sentinel: 0 times -Inf is NaN; the most negative finite number says the same to every comparison and can be multiplied."""
+"""finite_sentinel: 0 times -Inf is NaN; the most negative finite number can be multiplied by 0."""
 
 FIXES = {"NG403"}
 SAME_MATHEMATICS = False

@@ -1,4 +1,4 @@
-"""finite_sentinel_right: The factor on the right is -Inf and meets a 0; the most negative finite number can be multiplied by it."""
+"""finite_sentinel_right: 0 times a right factor of -Inf is NaN; the most negative finite number can be multiplied by 0."""
 
 FIXES = {"NG403"}
 SAME_MATHEMATICS = False

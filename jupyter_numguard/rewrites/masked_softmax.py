@@ -29,19 +29,3 @@ def after_tensorflow(tf, x, dim=-1):
 
 def guarded_tensorflow(tf, x, dim=-1):
     return tf.broadcast_to(tf.reduce_all(x < -3e4, axis=dim, keepdims=True), tf.shape(x))
-
-
-def before_torch_log(torch, x, dim):
-    return torch.log_softmax(x, dim)
-
-
-def after_torch_log(torch, x, dim):
-    return torch.log_softmax(torch.clamp(x, min=-3e4), dim)
-
-
-def before_tensorflow_log(tf, x, dim=-1):
-    return tf.nn.log_softmax(x, axis=dim)
-
-
-def after_tensorflow_log(tf, x, dim=-1):
-    return tf.nn.log_softmax(tf.maximum(x, -3e4), axis=dim)

@@ -1,4 +1,4 @@
-"""softmax_of_vector_with_epsilon: A tiny number beside the sum over a vector does not prevent overflow; softmax does, without it."""
+"""softmax_of_vector_with_epsilon: A tiny number beside the sum does not prevent overflow; softmax does."""
 
 FIXES = {"NG203", "NG501", "NG401"}
 SAME_MATHEMATICS = False

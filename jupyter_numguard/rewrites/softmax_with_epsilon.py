@@ -1,4 +1,4 @@
-"""softmax_with_epsilon: A tiny number beside the sum of exponentials does not keep them from overflow; softmax does, without it."""
+"""softmax_with_epsilon: A tiny number beside the sum does not keep exponentials from overflow; softmax does."""
 
 FIXES = {"NG203", "NG501", "NG401"}
 SAME_MATHEMATICS = False

@@ -1,8 +1,8 @@
 """NG401 degenerate-reduction: A statistic of too few elements, or a division by a count, sum or spread that is zero.
 
 ## What happened
-A mean or median of no element, a standard deviation of one, or a quotient whose divisor is a count, a sum, a norm or a
-standard deviation that came out as 0: an empty mask, a constant column, an empty batch.
+A mean or median of no element, a standard deviation of one, or a quotient whose divisor is a count, a sum or a standard
+deviation that came out as 0: an empty mask, a constant column, an empty batch.
 
 ## Why it is non-finite
 The mean of nothing is 0/0. The unbiased variance of n elements divides by n - 1. A sum over an empty mask is 0, and
@@ -69,9 +69,8 @@ CATEGORY = Category.C4
 PRECEDES = {"NG102", "NG502"}
 _REDUCTIONS = {"mean", "median", "std", "var"}
 _COUNT = re.compile(r"(?:^|_)(?:n|num|number|count|counts|cnt|len|length|size|total)(?:_|$)")
-_DIVISORS = {
-    "sum": "a sum", "mean": "a mean", "std": "a standard deviation", "norm": "a norm", "max": "a maximum", "prod": "a product",
-}  # fmt: skip
+# A norm, a maximum and a product are no statistics: they are 0 because the operand is (NG102).
+_DIVISORS = {"sum": "a sum", "mean": "a mean", "std": "a standard deviation", "var": "a variance"}
 
 
 def detect(path: LineagePath) -> Evidence | None:
@@ -84,14 +83,15 @@ def detect(path: LineagePath) -> Evidence | None:
     if origin is None or divisor is None or not divisor.zeros:
         return None
     made = next((_DIVISORS[t.op] for t in producers(path, "y") if t.op in _DIVISORS), None)
+    sure = 0.95
     if made is None and _COUNT.search(divisor.variable or ""):
-        made = "by its name a count"
+        made, sure = "by its name a count", 0.7  # a name proves nothing
     if made is None:
         return None
     what = f"The divisor {wording.tensor(divisor)}, {made}," if divisor.size == 1 else (
         f"{wording.share(divisor.zeros, divisor)}, the divisor, {made},"
     )  # fmt: skip
-    return Evidence(f"{what} {wording.be(divisor.zeros, divisor)} 0.", certain(origin, 0.95))
+    return Evidence(f"{what} {wording.be(divisor.zeros, divisor)} 0.", certain(origin, sure))
 
 
 def _too_few(origin: Origin) -> Evidence | None:
