@@ -75,11 +75,12 @@ class CodeMap:
     def names_at(self, site: Site) -> tuple[tuple[str, ...], str | None]:
         """Paths that the failing statement and the statements that bind its names load, and the path that it binds."""
         source = self.source_of(site.code, site.file)
-        node = source.node_at(site.line + source.offset) if source is not None else None
+        span = span_of(site.code, site.lasti) if site.code is not None else None
+        column = span.column if span is not None and span.line == site.line else None
+        node = source.node_at(site.line + source.offset, column) if source is not None else None
         if source is None or node is None:
             return (), None
         paths = [p for n in (node, *source.binders(node)) for p in source.paths_in(n)]
-        span = span_of(site.code, site.lasti) if site.code is not None else None
         return tuple(dict.fromkeys(paths)), source.target_of(node, span)
 
     def place_of(self, site: Site) -> Place:
@@ -92,13 +93,14 @@ class CodeMap:
         source = self.source_of(code, file)
         offset = source.offset if source is not None else 0
         span = span_of(code, lasti) if code is not None else None
-        text = ""
+        text, column = "", None
         if source is not None:
+            column = span.column if span is not None and span.line == line else None
             if span is not None:
                 first, last = span.line + offset, span.end_line + offset
                 start, end = _chars(source, first, span.column), _chars(source, last, span.end_column)
                 span = Span(first, start, last, end, source.text_at(first, start, last, end))
-            node = source.node_at(line + offset)
+            node = source.node_at(line + offset, column)
             if node is not None:
                 text = source.statement(node).code
             elif 0 < line + offset <= len(source.lines):
@@ -133,10 +135,10 @@ def span_of(code: CodeType, lasti: int) -> Span | None:
     return None
 
 
-def first_line(code: CodeType) -> int:
-    """Line of the first expression: a module's code object says 1 whatever its statement's line is.
+def first_position(code: CodeType) -> tuple[int, int]:
+    """(line, byte column) of the first expression: a module's code object says line 1 whatever its statement's line is.
 
     Instructions without columns are the compiler's own (a coroutine's first one says line 1 too).
     """
-    lines = [p[0] for p in code.co_positions() if p[0] and p[2] is not None]
-    return min(lines) if lines else code.co_firstlineno
+    places = [(p[0], p[2]) for p in code.co_positions() if p[0] and p[2] is not None]
+    return min(places) if places else (code.co_firstlineno, 0)

@@ -15,7 +15,7 @@ from types import CodeType, FrameType, FunctionType
 from . import snapshot
 from .backends import loaded_backends
 from .backends.base import Backend, Probe
-from .codemap import Cell, CodeMap, first_line
+from .codemap import Cell, CodeMap, first_position
 from .lineage import Seen, StatementRun
 from .model import ExecutionRef, Framework, Mode, Place, Statement, Written
 from .oplog import Key, OpLog
@@ -62,13 +62,21 @@ class Execution:
     """
 
     def __init__(
-        self, raw: str, ref: ExecutionRef, namespace: Callable[[], Mapping[str, object]], code: CodeMap, *, watch: bool
+        self,
+        raw: str,
+        ref: ExecutionRef,
+        namespace: Callable[[], Mapping[str, object]],
+        code: CodeMap,
+        *,
+        home: object,
+        watch: bool,
     ) -> None:
         """Start.
 
         Args:
             raw: The cell as the user sees it.
             namespace: Gives the tensors' roots: the user's own names only.
+            home: The globals of functions that the user defined there.
             watch: Whether the free recorders run.
         """
         self.raw = raw
@@ -78,6 +86,7 @@ class Execution:
         self.spent = 0.0
         self.quiet = False
         self._namespace = namespace
+        self._home = home
         self._code = code
         self._cell: Cell | None = None
         self._cells: list[Cell] = []
@@ -119,9 +128,10 @@ class Execution:
         start = time.perf_counter()
         cell = self._cell_of(code)
         self._code.add(code, cell)
-        node = cell.source.top_level_at(first_line(code))
+        line, column = first_position(code)
+        node = cell.source.top_level_at(line, column)
         statement = cell.source.statement(node) if node is not None else None
-        line = statement.line if statement is not None else first_line(code) + cell.source.offset
+        line = statement.line if statement is not None else line + cell.source.offset
         reads = statement.reads if statement is not None else frozenset(code.co_names)
         binds = statement.binds if statement is not None else frozenset()
         index = len(self._done) + len(self._open)
@@ -143,7 +153,7 @@ class Execution:
         statement = done.statement
         namespace = self._namespace()
         names = (statement.reads | statement.binds) if statement is not None else done.reads
-        touched, functions = reach(names, namespace)
+        touched, functions = reach(names, namespace, self._home)
         own = statement.written if statement is not None else Written()
         theirs = function_writes(functions) if functions else Written()
         done.written = Written(own.nan_span or theirs.nan_span, own.inf_span or theirs.inf_span)

@@ -22,14 +22,14 @@ class Explained:
         path: Plain data for rules and rewrites.
         samples: Copies of the tensors that the failing statement named, by name.
         order: Of the origin; the smallest is the first.
-        became: Order of the statement run that made the variable non-finite; 0 where none is known.
+        became: (order of the statement run, of the operation) that made this variable non-finite; 0 where it is not known.
     """
 
     finding: Finding
     path: LineagePath
     samples: Mapping[str, object]
     order: tuple[int, int, int]
-    became: int = 0
+    became: tuple[int, int] = (0, 0)
 
 
 def group_by_memory(
@@ -94,7 +94,7 @@ def explain(
         later=later,
         framework=n.tensor.framework,
     )  # fmt: skip
-    became = version.run.order if version is not None and version.run is not None else 0
+    became = (version.run.order if version is not None and version.run is not None else 0, lineage.event_order(n.key))
     return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order, became)
 
 
@@ -143,8 +143,8 @@ def _looks_like_mask(n: NonFinite, origin: Origin | None) -> bool:
 
 
 def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Explained]:
-    """Most useful first: alarms before intended, the first origin first; of one origin what was computed last from it,
-    the smallest tensor, the plainest name.
+    """Most useful first: alarms before intended, the first origin first; of one origin the plain names before what is
+    inside something, and what became non-finite first.
 
     Args:
         bound: Names that the cell bound itself: what the person just computed and looks at.
@@ -162,7 +162,7 @@ def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Expl
             f.scope == "local",
             deep > 0,
             root not in bound,
-            -e.became,
+            e.became,
             f.counts.size,
             "loss" not in f.variable.lower(),
             (deep, length, f.variable),

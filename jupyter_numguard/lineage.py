@@ -10,6 +10,7 @@ Pure: works on plain data, knows no framework, no notebook and no tensor.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -30,6 +31,9 @@ from .model import (
 from .oplog import Key, OpEvent, Site
 from .opnames import canonical_op
 
+_NUMBERS = frozenset({"float", "int", "complex", "bool"})  # `float("inf")` is a literal, not a cast
+# Operations that hand over what ran where no recorder looks: neither written there nor computed there.
+_HAND_OVERS = frozenset({"IteratorGetNext", "OptionalGetValue", "EagerPyFunc", "PyFunc", "PyFuncStateless"})
 PlaceOf = Callable[[Site], Place]
 
 # Calls that bring values in from outside: a non-finite result was introduced, not created. Reason: they read or wrap.
@@ -212,6 +216,11 @@ class Lineage:
         version.state = state
         return self._resolve(version)
 
+    def event_order(self, key: Key) -> int:
+        """Position of the recorded operation that made this memory non-finite; 0 where none was recorded."""
+        event = self._event_of(key)
+        return event.order if event is not None else 0
+
     def _resolve(self, version: Version) -> Answer:
         if version.answer is None:
             version.answer = Answer(None, None, UNKNOWN_ORDER)  # a loop among versions ends here
@@ -262,35 +271,49 @@ class Lineage:
                 return Answer(None, e.intended, UNKNOWN_ORDER) if e.intended and not e.state.nan else None
             return Answer(e.origin, None, (-1, 0, 0), None, None, chain)
         if e.kind == "written":
-            if run is not None and (e.site is None or not e.parents):
-                answers = [
-                    self._resolve(v)
-                    for v in self._read_by(run)
-                    if v.run is not run and v.framework in ("python", "numpy")
-                ]
-                known = [a for a in answers if a.origin is not None]
-                if known:
-                    return min(known, key=lambda a: a.order)
-                signals = [s for s in run.signals if s.order < e.order]
-                if signals:
-                    return self._event_answer(signals[0], None, chain)
-            if e.state.nan:
-                place = e if e.site is not None else child
-                if place is not None and place.site is not None:
-                    return Answer(self._origin(place, "introduced", op="data"), None, order, place, run, chain)
-                return self._introduced_by(run, order, chain) if run is not None else None
-            if e.site is not None:
-                return Answer(None, f"written Inf: {_short(self._code_of(e))}", order)
-            if run is not None and run.written.inf_span is not None:
-                return Answer(None, f"written Inf: {_short(run.place.code)}", order)
-            if child is not None and child.site is not None and child.kind == "propagated":
-                # It came from where no recorder looks (a thread, a C extension): nobody can say that it is meant.
-                return Answer(self._origin(child, "unknown"), None, order, child, run, chain)
-            return None
+            return self._written_answer(e, child, run, order, chain)
         if e.kind == "uninitialised":
             if child is None:
                 return Answer(None, "memory of empty() before its first write", order)
             return Answer(self._origin(e, "introduced"), None, order, e, run, chain)
+        return None
+
+    def _written_answer(
+        self,
+        e: OpEvent,
+        child: OpEvent | None,
+        run: StatementRun | None,
+        order: tuple[int, int, int],
+        chain: tuple[OpEvent, ...],
+    ) -> Answer | None:
+        """Of a value that no recorded operation computed: a literal, a host value, data, or what came from out of sight."""
+        if e.site is not None and e.native_op in _HAND_OVERS:
+            origin = dataclasses.replace(self._origin(e, "external"), confidence="likely", phase="data")
+            return Answer(origin, None, order, e, run, chain)
+        if run is not None and (e.site is None or not e.parents):
+            hosts = [v for v in self._read_by(run) if v.run is not run and v.framework in ("python", "numpy")]
+            known = [a for v in hosts if (a := self._resolve(v)).origin is not None]
+            if known:
+                return min(known, key=lambda a: a.order)
+            loads = [v.run for v in hosts if v.in_table and v.run is not None and self._resolve(v).intended is not None]
+            if e.state.nan and loads:
+                first = min(loads, key=lambda r: r.order)
+                return self._introduced_by(first, (first.order, 0, 0), chain)
+            signals = [s for s in run.signals if s.order < e.order]
+            if signals:
+                return self._event_answer(signals[0], None, chain)
+        if e.state.nan:
+            place = e if e.site is not None else child
+            if place is not None and place.site is not None:
+                return Answer(self._origin(place, "introduced", op="data"), None, order, place, run, chain)
+            return self._introduced_by(run, order, chain) if run is not None else None
+        if e.site is not None:
+            return Answer(None, f"written Inf: {_short(self._code_of(e))}", order)
+        if run is not None and run.written.inf_span is not None:
+            return Answer(None, f"written Inf: {_short(run.place.code)}", order)
+        if child is not None and child.site is not None and child.kind == "propagated":
+            # It came from where no recorder looks (a thread, a C extension): nobody can say that it is meant.
+            return Answer(self._origin(child, "unknown"), None, order, child, run, chain)
         return None
 
     def _code_of(self, e: OpEvent) -> str:
@@ -333,7 +356,11 @@ class Lineage:
 
     # --- through statements -------------------------------------------------------------------------------------------
     def _from_statement(self, version: Version, run: StatementRun) -> Answer:
-        state = version.state or NonFiniteState(True, False)
+        # The state of a version that was overwritten is not known any more: what it wrote down itself decides, else NaN.
+        state = version.state or NonFiniteState(run.written.inf_span is None, True)
+        if not state.nan:
+            for p in version.parents:  # a NaN would have been passed on
+                p.state = p.state or NonFiniteState(False, True)
         order = (run.order, run.index, 0)
         if run.escapes and version.framework in ("python", "numpy"):
             return self.from_event(run.escapes[0], run)
@@ -362,7 +389,8 @@ class Lineage:
         calls = run.statement.calls if run.statement is not None else ()
         if not _LOADERS.isdisjoint(calls):
             return self._introduced_by(run, order, ())
-        ops = [canonical_op(c) for c in calls] + list(run.statement.operators if run.statement is not None else ())
+        operators = run.statement.operators if run.statement is not None else ()
+        ops = [*(canonical_op(c) for c in calls if c not in _NUMBERS), *operators]
         risky = [op for op in _RISKY if op in ops]
         if not risky and "data" in ops:
             return self._introduced_by(run, order, ())

@@ -75,7 +75,7 @@ class Reader:
         made = self.definition(Term(OPAQUE, (), node.func, term.home))
         if made is None or not isinstance(made.node, ast.Call):
             return term
-        return layer_call(node, made.node, self.aliases, term.home) or term
+        return layer_call(node, (made.node, made.home), self.aliases, term.home) or term
 
     def terms(self, home: int) -> Iterator[Term]:
         """All operations written in one statement, outermost first."""

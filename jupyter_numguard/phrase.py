@@ -79,6 +79,8 @@ def bracketed(after: str, replaced: ast.expr, statement: SourceStatement) -> str
     for stmt in parsed.body if parsed is not None else ():
         for parent in ast.walk(stmt):
             if replaced in ast.iter_child_nodes(parent):
-                calls = isinstance(parent, ast.Call) and replaced is not parent.func
+                calls = isinstance(parent, ast.keyword) or (
+                    isinstance(parent, ast.Call) and replaced is not parent.func
+                )
                 return after if calls or isinstance(parent, ast.stmt) else f"({after})"
     return f"({after})"

@@ -33,8 +33,16 @@ def functions_of(value: object) -> Iterator[FunctionType]:
                         yield member
 
 
-def reach(names: Iterable[str], namespace: Mapping[str, object]) -> tuple[set[str], list[FunctionType]]:
-    """Names of the namespace that code naming `names` may touch, functions' globals included, and those functions."""
+def reach(
+    names: Iterable[str], namespace: Mapping[str, object], home: object = None
+) -> tuple[set[str], list[FunctionType]]:
+    """Names of the namespace that code naming `names` may touch, functions' globals included, and those functions.
+
+    Args:
+        namespace: The names that count.
+        home: The globals of the user's own functions; functions of other modules are not followed. Default: `namespace`.
+    """
+    home = namespace if home is None else home
     seen: set[str] = set()
     functions: dict[int, FunctionType] = {}
     todo = [n for n in names if n in namespace]
@@ -44,7 +52,7 @@ def reach(names: Iterable[str], namespace: Mapping[str, object]) -> tuple[set[st
             continue
         seen.add(name)
         for function in functions_of(namespace[name]):
-            if id(function) in functions or function.__globals__ is not namespace:
+            if id(function) in functions or function.__globals__ is not home:
                 continue
             functions[id(function)] = function
             for code in _codes(function.__code__):
@@ -55,7 +63,7 @@ def reach(names: Iterable[str], namespace: Mapping[str, object]) -> tuple[set[st
                 except ValueError:  # an empty closure cell
                     continue
                 for f in functions_of(inner):
-                    if f.__globals__ is namespace:
+                    if f.__globals__ is home:
                         todo += [n for c in _codes(f.__code__) for n in c.co_names if n in namespace and n not in seen]
     return seen, list(functions.values())
 

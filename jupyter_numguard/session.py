@@ -82,6 +82,7 @@ class Session:
         self.reports: list[Report] = []
         self.history: list[tuple[int | None, Verdict]] = []
         self._namespace = namespace
+        self._home: object = getattr(shell, "user_global_ns", None)
         self._code = CodeMap()
         self._lineage = Lineage(self._code.place_of)
         self._known: dict[str, _Known] = {}
@@ -98,7 +99,7 @@ class Session:
         """pre_run_cell of a cell that is neither silent nor store_history=False."""
         count = getattr(self.shell, "execution_count", None)
         self._running[threading.get_ident()] = Execution(
-            raw, ExecutionRef(count, cell_id), self.roots, self._code, watch=self.watching
+            raw, ExecutionRef(count, cell_id), self.roots, self._code, home=self._home, watch=self.watching
         )
 
     def start_trace(self, options: TraceOptions) -> None:
@@ -152,7 +153,7 @@ class Session:
     # --- a block of a script ----------------------------------------------------------------------------------------
     def start_block(self, frame: FrameType, options: TraceOptions) -> None:
         """`with trace()` begins in `frame`."""
-        execution = Execution("", ExecutionRef(None), self.roots, self._code, watch=False)
+        execution = Execution("", ExecutionRef(None), self.roots, self._code, home=frame.f_globals, watch=False)
         self._running[threading.get_ident()] = execution
         execution.open_block(frame)
         execution.start_trace(stop=options.stop, quiet=options.quiet, seed=self._seed)

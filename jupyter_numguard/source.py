@@ -58,6 +58,21 @@ def _written(nodes: Iterable[ast.AST], offset: int) -> Written:
     return Written(nan, inf)
 
 
+def _first_line(node: ast.stmt) -> int:
+    """First line, decorators included."""
+    return node.decorator_list[0].lineno if isinstance(node, _Definition) and node.decorator_list else node.lineno
+
+
+def _last_line(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno
+
+
+def _holds(node: ast.stmt, line: int, column: int) -> bool:
+    """Whether a place (compiled line, byte column) lies inside a statement."""
+    start, end = (_first_line(node), node.col_offset), (_last_line(node), node.end_col_offset or 0)
+    return start <= (line, column) < end or (line != node.lineno and start[0] <= line <= end[0])
+
+
 def _header_end(node: ast.stmt) -> int:
     """Last line of a simple statement, or of a compound one's header."""
     body: list[ast.stmt] | None = getattr(node, "body", None) if isinstance(node, _Compound) else None
@@ -95,24 +110,29 @@ class Source:
         """Every statement, simple and compound, in source order."""
         return tuple(n for n in ast.walk(self.tree) if isinstance(n, ast.stmt)) if self.tree is not None else ()
 
-    def node_at(self, line: int) -> ast.stmt | None:
-        """The innermost statement whose lines hold `line` (as the user sees it); a compound one only by its header."""
+    def node_at(self, line: int, column: int | None = None) -> ast.stmt | None:
+        """The innermost statement whose lines hold `line` (as the user sees it); a compound one only by its header.
+
+        Args:
+            column: Byte column of an expression, to tell apart several statements on one line.
+        """
         line -= self.offset
         best: ast.stmt | None = None
         for n in self.statements:
-            last = _header_end(n)
-            first = n.decorator_list[0].lineno if isinstance(n, _Definition) and n.decorator_list else n.lineno
-            if first <= line <= max(last, n.lineno) and (best is None or n.lineno >= best.lineno):
+            if not _first_line(n) <= line <= max(_header_end(n), n.lineno):
+                continue
+            if column is not None and not _holds(n, line, column):
+                continue
+            if best is None or n.lineno >= best.lineno:
                 best = n
-        return best
+        return best if best is not None or column is None else self.node_at(line + self.offset)
 
-    def top_level_at(self, line: int) -> ast.stmt | None:
-        """The top-level statement whose lines hold `line` (of the compiled text)."""
-        for n in self.tree.body if self.tree is not None else ():
-            first = n.decorator_list[0].lineno if isinstance(n, _Definition) and n.decorator_list else n.lineno
-            if first <= line <= (n.end_lineno or n.lineno):
-                return n
-        return None
+    def top_level_at(self, line: int, column: int) -> ast.stmt | None:
+        """The top-level statement that holds a place of the compiled text."""
+        there = [
+            n for n in (self.tree.body if self.tree is not None else ()) if _first_line(n) <= line <= _last_line(n)
+        ]
+        return next((n for n in there if _holds(n, line, column)), there[0] if there else None)
 
     def statement(self, node: ast.stmt) -> Statement:
         """What a statement of this source does."""
@@ -128,10 +148,7 @@ class Source:
     def _read(self, node: ast.stmt) -> Statement:
         first, last = node.lineno, node.end_lineno or node.lineno
         text = "\n".join(self.lines[first - 1 + self.offset : last + self.offset])
-        header_end = _header_end(node)
-        code = "\n".join(
-            line.rstrip() for line in self.lines[first - 1 + self.offset : header_end + self.offset]
-        ).strip()
+        code = self._code(node)
         own = list(_walk_own(node))
         names = [n for n in own if isinstance(n, ast.Name)]
         reads = {n.id for n in names if isinstance(n.ctx, ast.Load)}
@@ -168,6 +185,15 @@ class Source:
         lines[-1] = lines[-1][:end_column]
         lines[0] = lines[0][column:]
         return "\n".join(lines)
+
+    def _code(self, node: ast.stmt) -> str:
+        """A simple statement without its neighbours on the line; of a compound one the header."""
+        first, last = node.lineno - 1 + self.offset, _header_end(node) + self.offset
+        lines = [line.rstrip() for line in self.lines[first:last]]
+        if lines and not isinstance(node, _Compound):
+            lines[-1] = lines[-1].encode()[: node.end_col_offset].decode(errors="ignore")
+            lines[0] = lines[0].encode()[node.col_offset :].decode(errors="ignore")
+        return "\n".join(lines).strip()
 
     # --- inside one statement ---------------------------------------------------------------------------------------
     def paths_in(self, node: ast.stmt) -> tuple[str, ...]:

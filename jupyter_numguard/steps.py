@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterable
 
 from .codemap import CodeMap
-from .lineage import Answer, Lineage, StatementRun, Version
-from .model import Counts, Origin, Place, SourceStatement, Step, StepEvent, StepState, TensorSummary
+from .lineage import Answer, Lineage, Version
+from .model import Counts, ExecutionRef, Origin, Place, SourceStatement, Step, StepEvent, StepState, TensorSummary
 from .oplog import OpEvent
 from .source import Source
 
@@ -156,8 +156,8 @@ def statements_of(
     earlier = source.binders(node, MAX_STATEMENTS)
     out = [_statement(source, origin, n) for n in (node, *earlier)]
     later = [_statement(source, origin, n) for n in source.following(node)[:MAX_LATER]]
-    if run is not None and origin.function is None:
-        later += _in_later_cells(run, lineage)[:MAX_LATER]
+    if origin.function is None and origin.execution is not None:
+        later += _in_later_cells(origin.execution, lineage)[:MAX_LATER]
     wanted = {name for n in (node, *earlier) for name in source.statement(n).reads}
     todo = sorted(wanted) if origin.function is None else []
     seen: set[int] = set()
@@ -174,13 +174,16 @@ def statements_of(
     return tuple(out), tuple(later)
 
 
-def _in_later_cells(run: StatementRun, lineage: Lineage) -> list[SourceStatement]:
+def _in_later_cells(execution: ExecutionRef, lineage: Lineage) -> list[SourceStatement]:
     """The statements of later executions that bound a name that still holds, oldest first."""
-    runs = {id(r): r for r in lineage.last_bound.values() if r.order > run.order and r.execution != run.execution}
+    runs = {id(r): r for r in lineage.last_bound.values()}
+    begun = min((r.order for r in runs.values() if r.execution == execution), default=None)
+    if begun is None:
+        return []  # nothing of that execution holds any more: what came after it is not known
     return [
         SourceStatement(r.execution, r.statement.line, r.statement.end_line, r.statement.text)
         for r in sorted(runs.values(), key=lambda r: r.order)
-        if r.statement is not None
+        if r.statement is not None and r.order > begun and r.execution != execution
     ]
 
 

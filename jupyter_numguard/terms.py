@@ -141,7 +141,7 @@ def term_of(node: ast.expr, aliases: Mapping[str, str], home: int = 0) -> Term:
 
 def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
     if isinstance(node.func, ast.Call):
-        return layer_call(node, node.func, aliases, home)
+        return layer_call(node, (node.func, home), aliases, home)
     name = full_name(node.func, aliases)
     given: list[ast.expr] = list(node.args)
     if name is not None:
@@ -167,8 +167,9 @@ def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
     return Term(spelling.op, kept, node, home, spelling.framework)
 
 
-def layer_call(node: ast.Call, layer: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
-    """`nn.Softmax(dim=-1)(z)`, or `soft(z)` where `layer` is the call that made `soft`; None where it is not known."""
+def layer_call(node: ast.Call, made: tuple[ast.Call, int], aliases: Mapping[str, str], home: int) -> Term | None:
+    """`nn.Softmax(dim=-1)(z)`, or `soft(z)` where `made` is the call that made `soft`, and where it stands."""
+    layer, layer_home = made
     name = full_name(layer.func, aliases)
     if name not in _LAYERS or node.keywords or any(k.arg is None for k in layer.keywords):
         return None
@@ -178,7 +179,7 @@ def layer_call(node: ast.Call, layer: ast.Call, aliases: Mapping[str, str], home
     if set(given) - set(parameters) or len(layer.args) > len(parameters) or len(node.args) != len(slots):
         return None
     operands = tuple((slot, term_of(value, aliases, home)) for slot, value in zip(slots, node.args, strict=True))
-    constructor = tuple((slot, term_of(value, aliases, home)) for slot, value in given.items())
+    constructor = tuple((slot, term_of(value, aliases, layer_home)) for slot, value in given.items())
     return Term(op, (*operands, *constructor), node, home, ROOTS[name.split(".")[0]])
 
 

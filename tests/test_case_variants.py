@@ -67,14 +67,9 @@ def test_rewrite_is_verified_and_runs(number: int) -> None:
         start, end = edit["line"] - 2, edit["end_line"] - 1  # %%numguard is line 1
         assert edit["before"] == "\n".join(lines[start:end])
         lines[start:end] = edit["after"].split("\n")
-    variable = new_name(cells_of(case), case["variable"]) if how == "renamed" else case["variable"]
+    variable = new_name(case["cells"], case["variable"]) if how.endswith("renamed") else case["variable"]
 
     assert is_finite(["\n".join(lines) for lines in changed], variable), rewrite["after"]
-
-
-def cells_of(case: dict[str, Any]) -> list[str]:
-    """The case as `variants` saw it."""
-    return list(case["cells"])
 
 
 def is_finite(cells: list[str], variable: str) -> bool:
@@ -134,7 +129,10 @@ def test_evidence_claims_what_was_measured(number: int) -> None:
         known = {*KNOWN, *(n for fact in facts for n in measured(fact))}
         for d in finding["diagnoses"]:
             for number_claimed in claimed(d["evidence"]):
-                assert any(math.isclose(number_claimed, k, rel_tol=6e-4) for k in known), (number_claimed, d["evidence"])
+                assert any(math.isclose(number_claimed, k, rel_tol=6e-4) for k in known), (
+                    number_claimed,
+                    d["evidence"],
+                )
 
 
 def test_every_evidence_cites_a_number() -> None:

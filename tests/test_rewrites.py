@@ -88,6 +88,7 @@ def test_rewrite_is_well_formed(rewrite: Rewrite) -> None:
     assert rewrite.fixes <= {rule.code for rule in load_rules()}
     assert rewrite.summary.endswith(".")
     assert rewrite.name == rewrite.name.lower()
+    assert rewrite.forms or rewrite.examples
     assert rewrite.neighbourhood or (rewrite.same_mathematics and all(f.guarded is None for f in rewrite.forms))
     for form in rewrite.forms:
         assert form.pattern.op not in ("opaque", "constant"), "the matcher does not understand this pattern"
@@ -180,6 +181,12 @@ def test_rewrite_reaches_through_a_variable() -> None:
 
     assert "y = F.log_softmax(z * 2, -1)" == found.source
     assert [(40, 40, "y = torch.log(p)")] == [(e.line, e.end_line, e.before) for e in found.edits]
+
+
+def test_rewrite_reaches_through_a_layer_of_one_operation() -> None:
+    """`soft = nn.Softmax(dim=-1)`, and then `log(soft(z))`."""
+    assert "y = F.log_softmax(z, -1)" == after("NG201", "log", "y = torch.log(soft(z))", "soft = nn.Softmax(dim=-1)")
+    assert after("NG201", "log", "y = torch.log(soft(z))", "soft = make()") is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 
-from jupyter_numguard.codemap import Cell, CodeMap, first_line
+from jupyter_numguard.codemap import Cell, CodeMap, first_position
 from jupyter_numguard.model import ExecutionRef, Span
 from jupyter_numguard.oplog import Site
 from jupyter_numguard.reach import function_writes, reach
@@ -133,7 +133,7 @@ def test_the_first_line_of_a_statement_compiled_alone() -> None:
     """IPython compiles statement by statement; a module's own first line is always 1."""
     tree = ast.parse("\n\nx = 1\n")
 
-    assert 3 == first_line(compile(ast.Module(tree.body, []), "c", "exec"))
+    assert (3, 0) == first_position(compile(ast.Module(tree.body, []), "c", "exec"))
 
 
 def test_code_reaches_globals_through_functions_methods_and_closures() -> None:

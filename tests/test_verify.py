@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from typing import Any
 
@@ -11,8 +12,10 @@ import tensorflow as tf
 import torch
 import torch.nn.functional as F
 
+from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import ExecutionRef, LineagePath, Origin, SourceStatement
 from jupyter_numguard.propose import propose
+from jupyter_numguard.purity import is_pure_layer
 from jupyter_numguard.rewrite import Proposal, load_rewrites
 from jupyter_numguard.verify import Verdict, verifier
 
@@ -96,6 +99,91 @@ def test_missing_copy_is_said() -> None:
     got = verdict("NG201", "log", "y = torch.log(torch.softmax(z, -1))")
 
     assert Verdict(False, "Not run: no copy of `z` was taken.") == got
+
+
+LOCATED = [
+    pytest.param(rewrite, framework, source, id=f"{rewrite.name}-{framework}-{i}")
+    for rewrite in load_rewrites()
+    for framework, sources in rewrite.examples.items()
+    for i, source in enumerate(sources)
+]
+
+
+def operands(framework: str) -> dict[str, Any]:
+    """What the examples of the rewrites that find their places themselves name."""
+    make = torch.tensor if framework == "torch" else tf.constant
+    attention = torch.nn.MultiheadAttention(2, 1, batch_first=True)
+    return {
+        "x": make([[[0.0, 4.0], [1.0, 3.0]]], **({"requires_grad": True} if framework == "torch" else {})),
+        "b": make([[[1.0, 2.0], [3.0, 4.0]]]), "hidden": make([[True, True]]), "attention": attention,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("rewrite", "framework", "source"), LOCATED)
+def test_rewrite_finds_its_place(rewrite: Any, framework: Any, source: str) -> None:
+    """Every example of such a rewrite is cured, verified by a run, at every failing operation that it may be told of."""
+    given = operands(framework)
+    layers = {name: given.pop(name) for name in ("attention",)}
+    statements = (SourceStatement(EXECUTION, 9, 9, source),)
+    ops = [t.op for t in Reader(LineagePath("y", None, statements=statements)).terms(0)] or ["softmax"]
+    found = []
+    for op in ops:
+        origin = Origin("op", "exact", EXECUTION, None, 9, source, None, None, (), op, op, "forward", None, 1, (), None)
+        path = LineagePath("y", origin, statements=statements, framework=framework)
+        found += [p for code in rewrite.fixes for p in propose(path, [rewrite], code)]
+    verdicts = [verifier(given, {**MODULES, **layers})(p) for p in found]
+
+    assert any(v.verified and "gradient too" in v.note for v in verdicts), verdicts
+
+
+def test_selection_of_the_wrong_branch_is_refuted() -> None:
+    """A selection that keeps the operand where it fails changes the value; running it says so."""
+    (found,) = [
+        p for p in located("y = torch.where(x > 0, torch.log(x), b)", "log") if "torch.where(x > 0, x, 1.0)" in p.source
+    ]
+    (part,) = found.parts
+    swapped = tuple(c.replace("torch.where(x > 0, x, 1.0)", "torch.where(x > 0, 1.0, x)") for c in part.compared)
+    wrong = dataclasses.replace(found, parts=(dataclasses.replace(part, compared=swapped),))
+
+    assert verifier(operands("torch"), MODULES)(wrong).refuted
+
+
+def located(source: str, op: str) -> list[Proposal]:
+    """All proposals for a gradient behind a selection."""
+    origin = Origin("op", "exact", EXECUTION, None, 9, source, None, None, (), op, op, "forward", None, 1, (), None)
+    statements = (SourceStatement(EXECUTION, 9, 9, source),)
+    return propose(LineagePath("y", origin, statements=statements, framework="torch"), load_rewrites(), "NG302")
+
+
+def test_selection_in_a_later_statement_guards_the_failing_line() -> None:
+    """`y = log(x)` and then `where(c, 2 * y, b)`: the operand of the failing line is made safe with the same condition."""
+    failing = SourceStatement(EXECUTION, 3, 3, "y = torch.log(x)")
+    later = (
+        SourceStatement(EXECUTION, 4, 4, "z = 2 * y"),
+        SourceStatement(EXECUTION, 5, 5, "w = torch.where(x > 0, z, b)"),
+    )
+    origin = Origin(
+        "op", "exact", EXECUTION, None, 3, failing.source, None, None, (), "log", "log", "forward", None, 1, (), None
+    )
+    path = LineagePath("w", origin, statements=(failing,), later=later, framework="torch")
+    rebound = SourceStatement(EXECUTION, 4, 4, "x = x - 1")
+
+    (found,) = propose(path, load_rewrites(), "NG302")
+    assert "y = torch.log(torch.where(x > 0, x, 1.0))" == found.source
+    assert verifier(operands("torch"), MODULES)(found).verified
+    assert [] == propose(dataclasses.replace(path, later=(rebound, *later)), load_rewrites(), "NG302")
+
+
+def test_layer_with_state_is_not_run() -> None:
+    """Layers that only compute are run; one with dropout at work, hooks or running statistics is not."""
+    hooked = torch.nn.Linear(2, 2)
+    hooked.register_forward_hook(lambda *args: None)
+    attention = torch.nn.MultiheadAttention(2, 1, dropout=0.1)
+
+    assert [True, False, False, False, False] == [
+        is_pure_layer(v)
+        for v in (torch.nn.Linear(2, 2), hooked, attention, torch.nn.BatchNorm1d(2), torch.nn.Dropout())
+    ]
 
 
 CALLED: list[object] = []

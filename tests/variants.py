@@ -20,12 +20,13 @@ _OPERATORS: dict[str, dict[type[ast.operator], str]] = {
 
 
 def variants(cells: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Every change, alone."""
+    """All changes, in three sets that do not undo one another."""
     seen = {tuple(_text(ast.parse(c)) for c in cells)}
     changes: dict[str, Callable[[list[str]], list[str]]] = {
-        "renamed": renamed, "split": split, "joined": joined, "respelled": respelled, "methods": methods,
-        "merged": lambda cells: ["\n".join(cells)], "apart": apart,
-    }  # fmt: skip
+        "methods-split-apart": lambda cells: apart(split(methods(cells))),
+        "joined-merged": lambda cells: ["\n".join(joined(cells))],
+        "respelled-renamed": lambda cells: renamed(respelled(cells)),
+    }
     for name, change in changes.items():
         made = change([_text(ast.parse(c)) for c in cells])
         if tuple(made) not in seen:
@@ -109,7 +110,12 @@ def joined(cells: list[str]) -> list[str]:
         for first in list(tree.body):
             names = [t.id for t in getattr(first, "targets", []) if isinstance(t, ast.Name)]
             rest = tree.body[tree.body.index(first) + 1 :]
-            if not isinstance(first, ast.Assign) or len(names) != 1 or not rest or names[0] in bound(ast.Module(rest, [])):
+            if (
+                not isinstance(first, ast.Assign)
+                or len(names) != 1
+                or not rest
+                or names[0] in bound(ast.Module(rest, []))
+            ):
                 continue
             uses = [n for s in rest for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == names[0]]
             attributes = [
@@ -146,7 +152,11 @@ class _Respell(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
         name = _OPERATORS[self.module].get(type(node.op))
-        if name is None or isinstance(node.left, ast.Constant) or (self.module == "tf" and isinstance(node.op, ast.Div)):
+        if (
+            name is None
+            or isinstance(node.left, ast.Constant)
+            or (self.module == "tf" and isinstance(node.op, ast.Div))
+        ):
             return node
         function = ast.Attribute(ast.Name(self.module, ast.Load()), name, ast.Load())
         return ast.Call(function, [node.left, node.right], [])
@@ -158,10 +168,11 @@ class _Methods(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         f = node.func
-        if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and node.args:
-            if f.attr in _AS_METHOD.get(f.value.id, ()):
-                return ast.Call(ast.Attribute(node.args[0], f.attr, ast.Load()), node.args[1:], node.keywords)
-        return node
+        if not isinstance(f, ast.Attribute) or not isinstance(f.value, ast.Name) or not node.args:
+            return node
+        if f.attr not in _AS_METHOD.get(f.value.id, ()):
+            return node
+        return ast.Call(ast.Attribute(node.args[0], f.attr, ast.Load()), node.args[1:], node.keywords)
 
 
 def _is_module(node: ast.expr) -> bool:
@@ -186,5 +197,7 @@ def methods(cells: list[str]) -> list[str]:
 
 
 def apart(cells: list[str]) -> list[str]:
-    """Every top-level statement in a cell of its own, imports and inputs together."""
+    """Every top-level statement in a cell of its own, inputs together; a gradient stays with the formula that it is of."""
+    if any("grad" in c for c in cells):
+        return cells
     return [*cells[:1], *(_text(s) for c in cells[1:] for s in ast.parse(c).body)]

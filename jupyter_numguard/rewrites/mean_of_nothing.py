@@ -2,7 +2,7 @@
 
 FIXES = {"NG401"}
 BENIGN = [[0.5, 3.0, 2.0]]
-STRESS = [[]]
+STRESS: list[list[float]] = [[]]
 
 
 def before_torch(torch, x):

@@ -1,6 +1,7 @@
 """softmax_of_vector: `exp(x) / sum(exp(x))` of a vector is Inf/Inf for large x; softmax shifts by the maximum first."""
 
 FIXES = {"NG203", "NG501", "NG401"}
+NEIGHBOURHOOD = "where the sum overflows"
 BENIGN = [[0.5, -1.0, 2.0]]
 STRESS = [[800.0, 1.0, 0.0]]
 
@@ -27,3 +28,18 @@ def before_numpy(np, x):
 
 def after_numpy(np, x):
     return np.exp(x - np.logaddexp.reduce(x, axis=None))
+
+
+def guarded_torch(torch, x):
+    total = torch.sum(torch.exp(x))
+    return torch.isinf(total).expand(x.shape)
+
+
+def guarded_tensorflow(tf, x):
+    total = tf.reduce_sum(tf.exp(x))
+    return tf.broadcast_to(tf.math.is_inf(total), tf.shape(x))
+
+
+def guarded_numpy(np, x):
+    total = np.sum(np.exp(x))
+    return np.broadcast_to(np.isinf(total), np.shape(x))

@@ -2,7 +2,7 @@
 
 FIXES = {"NG203", "NG501", "NG401"}
 SAME_MATHEMATICS = False
-NEIGHBOURHOOD = "where what was added is more than 1e-5 of the sum"
+NEIGHBOURHOOD = "where the sum overflows, or what was added is more than 1e-5 of it"
 BENIGN = [([0.5, -1.0, 2.0], 1e-9)]
 STRESS = [([800.0, 1.0, 0.0], 1e-9)]
 
@@ -15,20 +15,12 @@ def after_torch(torch, x, c):
     return torch.softmax(x, 0)
 
 
-def guarded_torch(torch, x, c):
-    return (torch.sum(torch.exp(x)) * 1e-5 < c).expand(x.shape)
-
-
 def before_tensorflow(tf, x, c):
     return tf.exp(x) / (tf.reduce_sum(tf.exp(x)) + c)
 
 
 def after_tensorflow(tf, x, c):
     return tf.nn.softmax(x)
-
-
-def guarded_tensorflow(tf, x, c):
-    return tf.broadcast_to(tf.reduce_sum(tf.exp(x)) * 1e-5 < c, tf.shape(x))
 
 
 def before_numpy(np, x, c):
@@ -39,5 +31,16 @@ def after_numpy(np, x, c):
     return np.exp(x - np.logaddexp.reduce(x, axis=None))
 
 
+def guarded_torch(torch, x, c):
+    total = torch.sum(torch.exp(x))
+    return ((total * 1e-5 < c) | torch.isinf(total)).expand(x.shape)
+
+
+def guarded_tensorflow(tf, x, c):
+    total = tf.reduce_sum(tf.exp(x))
+    return tf.broadcast_to((total * 1e-5 < c) | tf.math.is_inf(total), tf.shape(x))
+
+
 def guarded_numpy(np, x, c):
-    return np.broadcast_to(np.sum(np.exp(x)) * 1e-5 < c, np.shape(x))
+    total = np.sum(np.exp(x))
+    return np.broadcast_to((total * 1e-5 < c) | np.isinf(total), np.shape(x))

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from jupyter_numguard.change import reached
 from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import LineagePath, Origin, Phase, TensorSummary
 from jupyter_numguard.terms import CONSTANT, OPAQUE, Term, parse, targets
@@ -80,19 +81,16 @@ def is_gradient(path: LineagePath) -> bool:
 
 
 def is_selected(path: LineagePath) -> bool:
-    """Whether the failing result goes into `where`, in its own statement or in one that reads it."""
+    """Whether the failing result goes into `where`, in its own statement or in one that it reaches."""
     reader = Reader(path)
     guilty = {id(t.node) for t in reader.guilty()}
     if not guilty:
         return False
-    for term in reader.terms(reader.failing):
-        if term.op == "where" and any(
-            id(node) in guilty
-            for slot in ("x", "y")
-            if (branch := term.argument(slot)) is not None
-            for node in ast.walk(branch.node)
-        ):
-            return True
+    for home in range(reader.failing, -1, -1):
+        for term in reader.terms(home):
+            branches = (term.argument(slot) for slot in ("x", "y")) if term.op == "where" else ()
+            if any(id(node) in guilty for b in branches if b is not None for node, _ in reached(reader, b.node, b.home)):
+                return True
     bound = targets(path.statements[0])
     sources = [s.source for s in path.later] + [s.code for s in path.steps]
     return any(_selects(source, bound) for source in sources)

@@ -18,6 +18,7 @@ class NumpyBackend(Backend):
     """ndarrays (subclasses included, their code is never run) and numpy's scalars."""
 
     framework_name = "numpy"
+    fingerprint_shows_writes = False
 
     def owns(self, value: object) -> bool:
         """See `values.owns`; a Python float is no numpy scalar."""
