@@ -13,7 +13,7 @@ from IPython.core.magic import no_var_expand
 
 from . import api
 from .boundaries import Boundaries
-from .errors import NumguardError
+from .errors import NumguardError, UsageError
 from .session import Session, TraceOptions
 from .transform import is_call, open_cell, open_magics
 
@@ -28,6 +28,7 @@ COMMANDS = {
     "off": ("", "stop watching; %%numguard still traces its one cell"),
     "status": ("", "what is watched, checked, found and muted"),
     "report": ("[VARIABLE]", "show the last report again, or the last one about VARIABLE"),
+    "lineage": ("VARIABLE", "where VARIABLE comes from, finite or not; --effects N: what execution N changed"),
     "mute": ("VARIABLE", "raise no alarm for VARIABLE or anything below it"),
     "unmute": ("VARIABLE", "undo mute"),
     "reset": ("", "forget executions, findings and mutes"),
@@ -188,6 +189,8 @@ class Extension:
                     print(f"Commands: {_SYNTAX}. Manual: %numguard?, %%numguard?")
             case "report":
                 self._ask("show the report", self._show_report, variable or None)
+            case "lineage":
+                self._ask("show the lineage", self._show_lineage, variable)
             case "mute":
                 self._ask("mute", session.mute, variable)
             case "unmute":
@@ -203,6 +206,23 @@ class Extension:
         from .publish import show_report  # brings the panel and its widget library: not before there is a report
 
         show_report(report)
+
+    def _show_lineage(self, variable: str) -> None:
+        if variable.startswith("--"):
+            asked = re.fullmatch(r"--effects\s+(\d+)", variable)
+            if asked is None:
+                raise UsageError(f"%numguard lineage has no option {variable!r}; valid: --effects N")
+            effects = self.session.effects(int(asked[1]))
+            print(f"In [{asked[1]}]")
+            for event in ("bound", "mutated", "deleted", "external", "overlaps"):
+                names = getattr(effects, event)
+                if names or event in ("bound", "mutated", "deleted"):
+                    print(f"  {event}: {', '.join(map(str, names)) or 'nothing'}")
+            return
+        answer = self.session.lineage(variable)
+        from .publish import show_lineage  # brings the renderers: not before something is asked
+
+        show_lineage(answer.variable, answer.executions, answer.steps, answer.notes)
 
     def _ask(self, purpose: str, function: Callable[..., T], *args: Any) -> T | None:
         """`function(*args)`; what numguard refuses on purpose is shown as one line, what fails as a notice."""

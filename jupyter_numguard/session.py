@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from . import check, snapshot
 from .backends import loaded_backends, unusable_frameworks
 from .check import NonFinite
+from .chronicle import Chronicle, Effects, LineageAnswer
 from .codemap import CodeMap
 from .diagnose import diagnose
 from .errors import NonFiniteError, UsageError
@@ -86,12 +88,16 @@ class Session:
         self._known: dict[str, _Known] = {}
         self._muted: set[str] = set()
         self._running: dict[int, Execution] = {}
+        self._chronicle = Chronicle(self.roots, self._space)
 
     # --- life of a cell ---------------------------------------------------------------------------------------------
     def roots(self) -> dict[str, object]:
         """The user's own names: what the notebook's namespace holds, less what IPython keeps there."""
-        space = self._namespace if self._namespace is not None else self.shell.user_ns
-        return {k: v for k, v in list(space.items()) if isinstance(k, str) and not _IPYTHON.match(k)}
+        return {k: v for k, v in list(self._space().items()) if isinstance(k, str) and not _is_ipythons(k)}
+
+    def _space(self) -> Mapping[str, object]:
+        space: Mapping[str, object] = self._namespace if self._namespace is not None else self.shell.user_ns
+        return space
 
     def start_cell(self, raw: str, cell_id: str | None) -> None:
         """pre_run_cell of a cell that is neither silent nor store_history=False."""
@@ -99,6 +105,7 @@ class Session:
         self._running[threading.get_ident()] = Execution(
             raw, ExecutionRef(count, cell_id), self.roots, self._code, watch=self.watching
         )
+        self._chronicle.start_cell(raw, ExecutionRef(count, cell_id))
 
     def start_trace(self, options: TraceOptions) -> None:
         """`%%numguard` is on top of the running cell; called by the line that the input transformer put there."""
@@ -110,13 +117,15 @@ class Session:
         """A top-level statement is about to run (from the `run_code` wrapper)."""
         execution = self._running.get(threading.get_ident())
         if execution is not None:
-            execution.before_statement(code)
+            new = execution.before_statement(code)
+            self._chronicle.before_statement(new.node, new.statement, new.reads, new.line, is_last=new.is_last)
 
     def after_statement(self, code: CodeType) -> None:
         """It ended, normally or not."""
         execution = self._running.get(threading.get_ident())
         if execution is not None:
             execution.after_statement(code)
+            self._chronicle.after_statement()
 
     def end_cell(self, result: Any) -> None:
         """post_run_cell(ExecutionResult): check, build the report, publish it."""
@@ -183,6 +192,7 @@ class Session:
         known: dict[str, _Known] = {}
         paths = snapshot.aliases_of(final) if found else {}
         del final  # it holds the user's tensors
+        self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         for n, aliases in group_by_memory(found, paths):
             e = explain(n, aliases, self._lineage, self._code, scaled=scaled)
             known[n.path] = _Known(n.key, n.state, e.finding.origin, e.finding.intended)
@@ -355,9 +365,31 @@ class Session:
         self._known.clear()
         self._muted.clear()
         self._lineage.forget()
+        self._chronicle.forget()
+
+    def lineage(self, variable: str) -> LineageAnswer:
+        """Where a variable comes from, finite or not.
+
+        Raises:
+            UsageError: there is no such variable.
+        """
+        return self._chronicle.lineage(variable)
+
+    def effects(self, count: int) -> Effects:
+        """What execution `count` bound, changed in place and deleted.
+
+        Raises:
+            UsageError: that execution is not known.
+        """
+        return self._chronicle.effects(count)
 
     def _is_muted(self, path: str) -> bool:
         return any(_below(path, m) for m in self._muted)
+
+
+@lru_cache(maxsize=65_536)
+def _is_ipythons(name: str) -> bool:
+    return _IPYTHON.match(name) is not None
 
 
 def _status(error: BaseException | None) -> Status:

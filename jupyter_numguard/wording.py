@@ -44,3 +44,16 @@ def be(count: int, summary: TensorSummary) -> str:
 def num_nonfinite(summary: TensorSummary | None) -> int:
     """How many elements are known to be non-finite; what was not measured counts as none."""
     return 0 if summary is None else sum(n or 0 for n in (summary.nan, summary.posinf, summary.neginf))
+
+
+def suffix_of_key(key: object) -> str | None:
+    """`["a"]`, `[0]`: a key as the user would type it; None if it cannot be typed."""
+    cls = type(key)
+    if cls is str:
+        text = str(key)
+        return f'["{text}"]' if text.isprintable() and '"' not in text and "\\" not in text else f"[{text!r}]"
+    if cls is int or cls is bool or cls is bytes or key is None:
+        return f"[{key!r}]"
+    if type(key) is tuple and all(type(k) in (str, int) for k in key):
+        return f"[{key!r}]"
+    return None

@@ -39,6 +39,10 @@ class TensorFlowBackend(Backend):
         """The identity; of a variable on the host also its address and a few of its elements."""
         return values.fingerprint(tensor)
 
+    def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
+        """See `values.content`."""
+        return values.content(value, limit)
+
     def info(self, tensor: Any) -> TensorInfo:
         """Framework, dtype ("float32"), shape and device ("/GPU:0")."""
         return values.info(tensor)
