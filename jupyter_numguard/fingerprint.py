@@ -86,7 +86,7 @@ class Camera:
             oid, value = self._todo.pop()
             try:
                 self._fill(self._look.nodes[oid], value)
-            except Exception:  # an object that breaks when it is looked at: its identity is what is known of it
+            except ZeroDivisionError:  # an object that breaks when it is looked at: its identity is what is known of it
                 continue
         self._kept.clear()
         return self._look
