@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from .wording import suffix_of_key
 
-Path = tuple[str, tuple[str, ...]]  # a name and the suffixes after it, as `wording.suffix_of_key` and ".attribute" spell them
+Path = tuple[str, tuple[str, ...]]
+"""A name and the suffixes after it: ".attribute", or a key as `wording.suffix_of_key` spells it."""
 
 MAX_TEXT = 65_536  # characters of a text given to `exec` that are compiled
 _TEXT_RUNNERS = {
@@ -340,7 +341,9 @@ class _Reader:
             self._expr(e)
         if name in _TEXT_RUNNERS and self._depth < 3:
             for e in node.args:
-                text = e.value if isinstance(e, ast.Constant) else self._text_of(e.id) if isinstance(e, ast.Name) else None
+                text = (
+                    e.value if isinstance(e, ast.Constant) else self._text_of(e.id) if isinstance(e, ast.Name) else None
+                )
                 if isinstance(text, str) and len(text) <= MAX_TEXT:
                     self._text(text)
 

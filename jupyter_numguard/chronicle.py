@@ -31,7 +31,15 @@ MAX_CODE = 65_536  # characters of a statement that are kept
 QUICK = 64 * 1024  # bytes of one tensor that are read after every statement
 UNLIMITED = 1 << 62
 _NOTHING = Access(frozenset())
-_LOADERS = ("load", "read", "fetch", "open", "from_file", "fromfile", "genfromtxt")  # beginnings of names that bring data in
+_LOADERS = (
+    "load",
+    "read",
+    "fetch",
+    "open",
+    "from_file",
+    "fromfile",
+    "genfromtxt",
+)  # beginnings of names that bring data in
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,9 @@ class _Cell:
 class Chronicle:
     """One kernel's versions. Any thread may call it; a lock keeps the calls apart."""
 
-    def __init__(self, names: Callable[[], Mapping[str, object]], namespace: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(
+        self, names: Callable[[], Mapping[str, object]], namespace: Callable[[], Mapping[str, object]]
+    ) -> None:
         """Start empty.
 
         Args:
@@ -210,7 +220,9 @@ class Chronicle:
                 access = Access(done.access.reads)  # what it bound is known
                 self._versions.take(self._look(mine, values), done.run, access, done.parents)
 
-    def end_cell(self, ref: ExecutionRef, runs: Sequence[StatementRun], found: Mapping[str, Counts], *, ok: bool) -> None:
+    def end_cell(
+        self, ref: ExecutionRef, runs: Sequence[StatementRun], found: Mapping[str, Counts], *, ok: bool
+    ) -> None:
         """The cell ended.
 
         Args:
@@ -233,7 +245,9 @@ class Chronicle:
                 self._versions.revert(cell.unproved, execution)
             seen = {run.index: {s.path: s.nonfinite for s in run.seen} for run in runs}
             for version in execution.versions:
-                flags = [flag for path, flag in seen.get(version.run.index, {}).items() if _is_below(path, version.name)]
+                flags = [
+                    flag for path, flag in seen.get(version.run.index, {}).items() if _is_below(path, version.name)
+                ]
                 if flags:
                     version.state = "nonfinite" if any(flags) else "finite"
                 inside = [c for path, c in found.items() if path == version.name]
@@ -326,8 +340,9 @@ class Chronicle:
                 span = f"In [{known[0].ref.count}] to In [{known[-1].ref.count}]" if known else "none"
                 raise UsageError(f"execution {count} is not known; known: {span}")
             beside = tuple(o.ref.count for o in self._ring if o.order in e.overlaps and o.ref.count is not None)
-            order = [tuple(sorted(s)) for s in (e.bound, e.mutated - e.bound, e.deleted, e.external)]
-            return Effects(*order, beside)
+            names = (e.bound, e.mutated - e.bound, e.deleted, e.external)
+            bound, mutated, deleted, external = (tuple(sorted(s)) for s in names)
+            return Effects(bound, mutated, deleted, external, beside)
 
     def _sweep(self, values: Mapping[str, object]) -> None:
         cell = self._cells.get(threading.get_ident())

@@ -86,8 +86,8 @@ class Camera:
             oid, value = self._todo.pop()
             try:
                 self._fill(self._look.nodes[oid], value)
-            except ZeroDivisionError:  # an object that breaks when it is looked at: its identity is what is known of it
-                continue
+            except Exception:  # an object that breaks when it is looked at: its identity is what is known of it
+                self._look.unseen += 1
         self._kept.clear()
         return self._look
 
@@ -192,7 +192,9 @@ class Camera:
             node.digest = (owner.content(value, self._limit) or {}).get("")
         dtype = getattr(value, "dtype", None)
         if owner.framework_name == "numpy" and getattr(dtype, "hasobject", False) and value.dtype.fields is None:
-            node.parts.update((f".flat[{i}]", self._token(v)) for i, v in enumerate(value.reshape(-1)[:MAX_PARTS].tolist()))
+            node.parts.update(
+                (f".flat[{i}]", self._token(v)) for i, v in enumerate(value.reshape(-1)[:MAX_PARTS].tolist())
+            )
         self._children(node, value, owner)
 
     def _children(self, node: Node, value: Any, owner: Backend) -> None:
@@ -264,7 +266,9 @@ class Camera:
             self._look.unseen += max(0, len(items) - MAX_OBJECTS)
             fields = getattr(type(value), "_fields", None)
             if cls is tuple and type(fields) is tuple:
-                node.parts.update((f".{f}", node.parts[f"[{i}]"]) for i, f in enumerate(fields) if f"[{i}]" in node.parts)
+                node.parts.update(
+                    (f".{f}", node.parts[f"[{i}]"]) for i, f in enumerate(fields) if f"[{i}]" in node.parts
+                )
         if type(value) is not cls:
             self._parts(node, self._inside.attributes(value))
 

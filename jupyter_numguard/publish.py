@@ -43,16 +43,18 @@ def show_report(report: Report) -> None:
         _excuse("report", error)
 
 
-def show_lineage(
-    variable: str, executions: Sequence[int], steps: Iterable[Step], notes: Sequence[str] = ()
-) -> None:
+def show_lineage(variable: str, executions: Sequence[int], steps: Iterable[Step], notes: Sequence[str] = ()) -> None:
     """Show where a variable came from; `executions` is the backward slice, `steps` are newest first.
 
     `notes` say what is not certain or was not looked at.
     """
     try:
         steps = tuple(steps)
-        data: dict[str, Any] = {"variable": variable, "executions": list(executions), "steps": [to_json(s) for s in steps]}
+        data: dict[str, Any] = {
+            "variable": variable,
+            "executions": list(executions),
+            "steps": [to_json(s) for s in steps],
+        }
         if notes:
             data["notes"] = list(notes)
         html = render_lineage_html(variable, executions, steps, notes)

@@ -191,7 +191,9 @@ class Versions:
                 self._bound.pop(name, None)
             else:
                 self._bound[name] = old
-            if not any(v.change == "bound" and v.name == name and self._bound.get(name) is v for v in execution.versions):
+            if not any(
+                v.change == "bound" and v.name == name and self._bound.get(name) is v for v in execution.versions
+            ):
                 execution.bound.discard(name)
 
     def _replace(self, nodes: Mapping[int, Node], dropped: list[int]) -> dict[int, set[str]]:

@@ -24,14 +24,14 @@ def digest(a: np.ndarray[Any, Any]) -> Hashable:
         a = a.T if a.flags.f_contiguous else np.ascontiguousarray(a) if a.nbytes <= SAMPLED else _sample(a)
     flat = a.reshape(-1).view(np.uint8)
     if flat.nbytes <= FULL:
-        return zlib.crc32(flat)
+        return zlib.crc32(flat.data)
     whole = flat.nbytes // 8 * 8
     words = flat[:whole].view(np.uint64) if flat.ctypes.data % 8 == 0 else flat[:whole].copy().view(np.uint64)
     if flat.nbytes > SAMPLED:
         words = words[:: max(1, words.size // _WORDS)].copy()
     rows = words.size // _LANES
     lanes = np.bitwise_xor.reduce(words[: rows * _LANES].reshape(rows, _LANES), axis=0)
-    return zlib.crc32(lanes), zlib.crc32(words[rows * _LANES :].copy()), zlib.crc32(flat[whole:])
+    return zlib.crc32(lanes.data), zlib.crc32(words[rows * _LANES :].copy().data), zlib.crc32(flat[whole:].data)
 
 
 def _sample(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

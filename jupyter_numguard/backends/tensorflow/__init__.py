@@ -11,7 +11,7 @@ shadows.py    tf.function and Keras: copies that are traced again with flags ins
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
