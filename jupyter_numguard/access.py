@@ -273,9 +273,9 @@ class _Reader:
         return name in self._local or name in self.defined
 
     def _load(self, node: ast.expr) -> None:
-        if isinstance(node, ast.Subscript) and (name := _named_in_namespace(node)) is not None:
-            if not self._known(name):
-                self.reads.add(name)
+        name = _named_in_namespace(node) if isinstance(node, ast.Subscript) else None
+        if name is not None and not self._known(name):
+            self.reads.add(name)
         path = path_of(node)
         if path is None:
             for child in ast.iter_child_nodes(node):

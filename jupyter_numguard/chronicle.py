@@ -163,9 +163,8 @@ class Chronicle:
             access = access_of(node, lambda n: values.get(n)) if node is not None else Access(frozenset(names))
             self._catch_up(cell, values)
             reached, is_far = self._reach(access)
-            new = (reached | (values.keys() if is_far else set())) - cell.looked
-            if new:
-                self._external(self._look(new, values, is_deep=not is_far), cell.execution)
+            if new := reached - cell.looked:
+                self._external(self._look(new, values), cell.execution)
                 cell.looked |= new
                 reached, is_far = self._reach(access)
             parents = self._versions.read_by(access, self._code_names(access))
@@ -198,7 +197,8 @@ class Chronicle:
         names |= self._versions.sharing(names) & values.keys()
         is_last = done.is_last and len(cell.touched) == 0
         if done.is_far or is_far:
-            self._take(done, self._look(values.keys() - names, values, is_deep=False), cell)
+            leaves = (self._versions.taking_gradients() - names) & values.keys()
+            self._take(done, self._look(leaves, values, is_deep=False), cell)
         look = self._look(names, values, gone, limit=UNLIMITED if is_last else QUICK)
         cell.is_fully_read = is_last
         cell.touched.append((done, names))
@@ -243,11 +243,13 @@ class Chronicle:
                 self._read_all(cell, values)
             if not ok:
                 self._versions.revert(cell.unproved, execution)
-            seen = {run.index: {s.path: s.nonfinite for s in run.seen} for run in runs}
+            seen: dict[tuple[int, str], list[tuple[str, bool]]] = {}
+            for run in runs:
+                for s in run.seen:
+                    seen.setdefault((run.index, s.root), []).append((s.path, s.nonfinite))
             for version in execution.versions:
-                flags = [
-                    flag for path, flag in seen.get(version.run.index, {}).items() if _is_below(path, version.name)
-                ]
+                known = seen.get((version.run.index, _root(version.name)), ())
+                flags = [flag for path, flag in known if _is_below(path, version.name)]
                 if flags:
                     version.state = "nonfinite" if any(flags) else "finite"
                 inside = [c for path, c in found.items() if path == version.name]
@@ -255,7 +257,7 @@ class Chronicle:
                     version.state, version.counts = "nonfinite", inside[0]
 
     def _is_newest(self, version: Version) -> bool:
-        return version in self._versions.read(version.name.split(".")[0].split("[")[0])
+        return version in self._versions.read(_root(version.name))
 
     # --- looking ----------------------------------------------------------------------------------------------------
     def _look(
@@ -384,7 +386,7 @@ def _told_once(versions: Iterable[Version]) -> list[Version]:
     """One version per statement run, event and variable; many parts of one variable become one row."""
     rows: dict[tuple[int, str, str], list[Version]] = {}
     for v in versions:
-        rows.setdefault((id(v.run), v.change, v.name.split(".")[0].split("[")[0]), []).append(v)
+        rows.setdefault((id(v.run), v.change, _root(v.name)), []).append(v)
     out = []
     for same in rows.values():
         first = min(same, key=lambda v: len(v.name))
@@ -398,7 +400,11 @@ def _told_once(versions: Iterable[Version]) -> list[Version]:
 def _common(names: Iterable[str]) -> str:
     """The only path, or the variable that all of them are in."""
     distinct = sorted(set(names), key=len)
-    return distinct[0] if len(distinct) == 1 else distinct[0].split(".")[0].split("[")[0]
+    return distinct[0] if len(distinct) == 1 else _root(distinct[0])
+
+
+def _root(path: str) -> str:
+    return path.split(".")[0].split("[")[0]
 
 
 def _is_below(path: str, owner: str) -> bool:

@@ -188,8 +188,9 @@ class Camera:
         node.light = owner.fingerprint(value)
         if owner.framework_name != "tensorflow":
             node.memory = owner.key(value)
-        if self._limit >= 0:
-            node.digest = (owner.content(value, self._limit) or {}).get("")
+        content = owner.content(value, self._limit) or {}
+        node.digest = content.get("")
+        node.takes_gradient = bool(content.get(".requires_grad"))
         dtype = getattr(value, "dtype", None)
         if owner.framework_name == "numpy" and getattr(dtype, "hasobject", False) and value.dtype.fields is None:
             node.parts.update(

@@ -44,7 +44,8 @@ class Node:
         digest: Of the content; None where it was not read. Two that differ prove a change.
         names: Names of the namespace that running the object's code may read.
         memory: Identity of the memory that it shares with views; None if it has none.
-        is_far: Its code may reach objects that no name leads to from it (a gradient's leaves).
+        is_far: Its code may run a backward pass, which writes to tensors that no attribute leads to from there.
+        takes_gradient: A backward pass may write to it.
     """
 
     parts: dict[str, Hashable] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Node:
     names: frozenset[str] = frozenset()
     memory: Hashable = None
     is_far: bool = False
+    takes_gradient: bool = False
 
 
 @dataclass(slots=True)
@@ -135,6 +137,7 @@ class Versions:
         self._written: dict[int, dict[str, Version]] = {}
         self._up: dict[int, dict[int | str, int]] = {}  # object -> who leads to it, and how often
         self._sharers: dict[Hashable, set[int]] = {}
+        self._takers: set[int] = set()  # objects that a backward pass may write to
         self._order = 0
 
     # --- growing ----------------------------------------------------------------------------------------------------
@@ -220,6 +223,7 @@ class Versions:
                 if old.memory is not None and old.memory != new.memory:
                     self._sharers.get(old.memory, set()).discard(oid)
             self.nodes[oid] = new
+            (self._takers.add if new.takes_gradient else self._takers.discard)(oid)
             if new.memory is not None:
                 self._sharers.setdefault(new.memory, set()).add(oid)
             if old is None or old.parts != new.parts:
@@ -288,6 +292,7 @@ class Versions:
             node = self.nodes.pop(oid)
             self._written.pop(oid, None)
             self._up.pop(oid, None)
+            self._takers.discard(oid)
             if node.memory is not None:
                 sharers = self._sharers.get(node.memory)
                 if sharers is not None:
@@ -366,6 +371,13 @@ class Versions:
                         todo.append((name, ()))
                     found.add(name)
         return found & self.names.keys(), is_far
+
+    def taking_gradients(self) -> set[str]:
+        """Names that lead to a tensor that a backward pass may write to."""
+        out: set[str] = set()
+        for oid in self._takers:
+            out.update(self.holders(oid))
+        return out
 
     def sharing(self, names: Iterable[str]) -> set[str]:
         """Names that lead to memory that these names lead to too, as a view of it."""

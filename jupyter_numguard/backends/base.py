@@ -99,6 +99,7 @@ class Backend(ABC):
         """What tells whether values changed, read from the host's memory only: part's suffix ("": the whole) -> digest.
 
         For a tensor one digest, for a data frame one per column. None where there is nothing to read without a device.
+        ".requires_grad" tells whether a backward pass may write a gradient.
 
         Args:
             limit: Bytes above which a part is left out (digest None).

@@ -55,17 +55,21 @@ class TorchBackend(Backend):
                 return id(tensor), version
 
     def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
-        """Of dense tensors on the host."""
+        """Of dense tensors on the host; with ".requires_grad" for all of them."""
+        t: Any = value
+        if not self.owns(t):
+            return None
         with DisableTorchFunction():
-            t: Any = value
-            if not is_simple(t) or t.device.type != "cpu" or why_unreadable(t) is not None:
-                return None
-        if self.nbytes(t) > limit:
-            return {"": None}
-        with hidden():
-            flat = values_of(t).detach()
-            flat = flat if flat.is_contiguous() else flat.contiguous()
-            return {"": digest(flat.reshape(-1).view(torch.uint8).numpy())}
+            simple = is_simple(t)
+            found: dict[str, Hashable] = {"": None, ".requires_grad": torch.Tensor.requires_grad.__get__(t)}
+            if not simple or t.device.type != "cpu" or why_unreadable(t) is not None:
+                return found
+        if self.nbytes(t) <= limit:
+            with hidden():
+                flat = values_of(t).detach()
+                flat = flat if flat.is_contiguous() else flat.contiguous()
+                found[""] = digest(flat.reshape(-1).view(torch.uint8).numpy())
+        return found
 
     def info(self, tensor: Any) -> TensorInfo:
         """Framework, dtype ("float32"), shape and device ("cuda:0")."""
