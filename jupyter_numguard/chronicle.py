@@ -23,7 +23,7 @@ from .errors import UsageError
 from .fingerprint import Camera
 from .lineage import StatementRun
 from .model import Counts, ExecutionRef, Statement, Step, StepEvent, StepState
-from .versions import Execution, Look, Run, Version, Versions, ancestors, executions_of, forget
+from .versions import Execution, Look, Run, Unproved, Version, Versions, ancestors, executions_of, forget
 
 MAX_EXECUTIONS = 2_000  # of older ones only the numbers stay
 MAX_STEPS = 200  # rows of one answer
@@ -89,7 +89,7 @@ class _Cell:
     open: list[_Open] = field(default_factory=list)
     looked: set[str] = field(default_factory=set)  # names whose content was compared with what was before the cell
     touched: list[tuple[_Open, set[str]]] = field(default_factory=list)
-    unproved: dict[str, Version | None] = field(default_factory=dict)
+    unproved: dict[str, Unproved] = field(default_factory=dict)
     is_fully_read: bool = True
 
 

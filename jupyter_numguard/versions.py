@@ -127,6 +127,13 @@ class Version:
     forgotten: tuple[int, ...] = ()
 
 
+class Unproved(NamedTuple):
+    """What a name had before a statement that may have failed: its version, and those of the objects it leads to."""
+
+    version: Version | None
+    written: dict[int, dict[str, Version]]
+
+
 class Versions:
     """The picture of a namespace, and the versions behind it."""
 
@@ -143,7 +150,7 @@ class Versions:
     # --- growing ----------------------------------------------------------------------------------------------------
     def take(
         self, look: Look, run: Run, access: Access, parents: Iterable[Version] = (), *, external: bool = False
-    ) -> dict[str, Version | None]:
+    ) -> dict[str, Unproved]:
         """Compare a new picture of some names with the old one.
 
         Args:
@@ -158,7 +165,7 @@ class Versions:
         execution = run.execution
         execution.unseen += look.unseen
         parents = tuple(parents)
-        unproved: dict[str, Version | None] = {}
+        unproved: dict[str, Unproved] = {}
         dropped: list[int] = []
         for name in look.gone:
             if name in self.names:
@@ -170,7 +177,8 @@ class Versions:
             is_new = name not in self.names or _differs(self.names[name], token)
             if is_new or (name in access.certain and not (name in access.augmented and isinstance(token, Link))):
                 if not is_new:
-                    unproved[name] = self._bound.get(name)
+                    past = {oid: dict(self._written[oid]) for oid in self.reached(name) if oid in self._written}
+                    unproved[name] = Unproved(self._bound.get(name), past)
                 if name in self.names:
                     self._unlink(name, self.names[name], dropped)
                 bound.append(name)
@@ -187,9 +195,11 @@ class Versions:
         self._note_changes(changed, run, parents, frozenset(bound), external=external)
         return unproved
 
-    def revert(self, unproved: Mapping[str, Version | None], execution: Execution) -> None:
+    def revert(self, unproved: Mapping[str, Unproved], execution: Execution) -> None:
         """The statement failed before it could bind these names."""
-        for name, old in unproved.items():
+        for name, (old, past) in unproved.items():
+            for oid in past.keys() & self.nodes.keys():
+                self._written[oid] = past[oid] | self._written.get(oid, {})
             if old is None:
                 self._bound.pop(name, None)
             else:

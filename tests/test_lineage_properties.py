@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 import numpy as np
@@ -63,10 +64,10 @@ def runs(node: ast.stmt, space: dict[str, Any]) -> bool:
 
 def spelled(value: object) -> str:
     """The value, functions without their address."""
-    return "function" if callable(value) else repr(value)
+    return re.sub(r" at 0x\w+", "", repr(value))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.lists(cells, min_size=2, max_size=14))
 def test_the_slice_reproduces_the_value(program: list[str]) -> None:
     """Only the executions that a lineage names, run again in a fresh namespace, give every variable its value."""
@@ -85,7 +86,7 @@ def test_the_slice_reproduces_the_value(program: list[str]) -> None:
             assert (name, spelled(kernel.space[name])) == (name, spelled(space.get(name, "missing")))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.lists(cells, min_size=1, max_size=8), st.integers(0, 9))
 def test_binding_anew_replaces(program: list[str], k: int) -> None:
     """After `a = k` the lineage of a is that execution alone."""
