@@ -22,6 +22,7 @@ _TEXT_RUNNERS = {
     "run_line_magic": "`%time x = f(y)` after IPython's transformers",
     "run_cell_magic": "`%%time` and its body after IPython's transformers",
 }
+_MAKERS = frozenset({"partial", "partialmethod"})  # keep a function for later: it does not run yet
 _NAMESPACE_CALLS = frozenset({"globals", "locals", "vars"})
 _WORKS = (
     ast.Call, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith,
@@ -115,7 +116,7 @@ class _Reader:
             binds=frozenset(self.binds),
             certain=frozenset(self.binds & self.defined),
             augmented=frozenset(self.augmented),
-            works=any(isinstance(n, _WORKS) for n in inner) or any(_is_open_index(n) for n in inner),
+            works=any((isinstance(n, _WORKS) and not _is_maker(n)) or _is_open_index(n) for n in inner),
             attributes=frozenset(n.attr for n in inner if isinstance(n, ast.Attribute)),
         )
 
@@ -334,11 +335,11 @@ class _Reader:
         self._scoped(own, inner)
 
     def _call(self, node: ast.Call) -> None:
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = _name_called(node)
         # A method may look at the whole object.
         self._expr(node.func.value if isinstance(node.func, ast.Attribute) else node.func)
         for e in (*node.args, *(k.value for k in node.keywords)):
-            self._expr(e)
+            self._expr(e, made=name in _MAKERS)
         if name in _TEXT_RUNNERS and self._depth < 3:
             for e in node.args:
                 text = (
@@ -360,6 +361,14 @@ class _Reader:
         self.stores |= {p for p in inner.stores if p[0] not in self.defined}
         self.binds |= inner.binds
         self.augmented |= inner.augmented
+
+
+def _name_called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _is_maker(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and _name_called(node) in _MAKERS
 
 
 def _is_open_index(node: ast.AST) -> bool:

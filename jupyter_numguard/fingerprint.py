@@ -135,6 +135,9 @@ class Camera:
         return any(True for _ in self._inside.attributes(value)) or self._is_opened(value)
 
     def _is_users(self, function: Any) -> bool:
+        """A function of the user's, or a library's that took one along (`contextmanager`, `lru_cache`, `wraps`)."""
+        if function.__closure__ or function.__dict__:
+            return True
         return function.__globals__ is self._namespace or is_user_file(function.__code__.co_filename)
 
     def _is_opened(self, value: object) -> bool:
