@@ -91,7 +91,7 @@ def test_command_reaches_the_session(shell: InteractiveShell, session: Recording
     [
         (
             "%numguard frobnicate",
-            "has no command 'frobnicate'; valid: on, off, status, report [VARIABLE], mute VARIABLE",
+            "has no command 'frobnicate'; valid: on, off, status, report [VARIABLE], lineage VARIABLE, mute VARIABLE",
         ),
         ("%numguard mute", "needs a variable: %numguard mute VARIABLE"),
         ("%numguard off now", "off takes no argument, not 'now'"),

@@ -19,7 +19,7 @@ from torch._C import DisableTorchFunction
 from ...model import Counts, TensorInfo, TensorSummary
 from ...oplog import Key, OpLog
 from ..base import Backend, Probe
-from ..digest import digest
+from ..digest import digest, memory
 from . import values
 from .containers import children
 from .dense import hidden, is_simple, plain, values_of, why_unreadable
@@ -68,7 +68,7 @@ class TorchBackend(Backend):
             with hidden():
                 flat = values_of(t).detach()
                 flat = flat if flat.is_contiguous() else flat.contiguous()
-                found[""] = digest(flat.reshape(-1).view(torch.uint8).numpy())
+                found[""] = digest(memory(flat.data_ptr(), flat.numel() * flat.element_size()))
         return found
 
     def info(self, tensor: Any) -> TensorInfo:
