@@ -374,6 +374,11 @@ class Chronicle:
         ref = v.run.execution.ref
         return Step(ref, None, v.run.line, v.run.code, v.name, event, v.state, v.counts, self.is_stale(v.run.execution))
 
+    def is_stale_ref(self, ref: ExecutionRef | None) -> bool:
+        """`is_stale` of an execution by its number; False where it is not known."""
+        with self._lock:
+            return any(self.is_stale(e) for e in self._ring if e.ref == ref)
+
     def is_stale(self, execution: Execution) -> bool:
         """Whether the cell was run again since, edited or not."""
         cell_id = execution.ref.cell_id

@@ -204,7 +204,7 @@ class Session:
         if traced is not None:
             explained += self._escaped(traced, error, runs, explained)
         self._known = known
-        findings = self._diagnosed(in_order(explained, bound), roots)
+        findings = tuple(map(self._with_staleness, self._diagnosed(in_order(explained, bound), roots)))
         now = time.perf_counter()
         alarms = any(f.intended is None for f in findings)
         return Report(
@@ -217,6 +217,14 @@ class Session:
             seconds=Seconds(cell=ended - execution.began, numguard=now - ended),
             findings=findings,
         )
+
+    def _with_staleness(self, finding: Finding) -> Finding:
+        """The finding with the steps marked whose cells ran again since."""
+        stale = {s.execution: self._chronicle.is_stale_ref(s.execution) for s in finding.lineage}
+        if not any(stale.values()):
+            return finding
+        steps = tuple(dataclasses.replace(s, stale=stale[s.execution]) for s in finding.lineage)
+        return dataclasses.replace(finding, lineage=steps)
 
     def _failed_locals(self, error: BaseException | None, known: set[Key]) -> list[tuple[NonFinite, str]]:
         """Non-finite locals of the user's functions that the cell's exception left: no notebook variable holds them."""

@@ -16,17 +16,20 @@ from tests.harness import Cell, run
 # title: (cells, files, {variable: numbers of the cells that its value rests on})
 NOTEBOOKS: dict[str, tuple[list[str], dict[str, str], dict[str, list[int]]]] = {
     "pandas inplace and views": (
-        ["import pandas as pd", "df = pd.DataFrame({'a': [3., None, 1.], 'b': [1., 2., 3.]})", "df.fillna(0, inplace=True)",
+        ["import pandas as pd", "df = pd.DataFrame({'a': [3., None, 1.], 'b': [1., 2., 3.]})",
+         "df.fillna(0, inplace=True)",
          "df.loc[0, 'b'] = 9.", "m = df['a'].mean()", "s = df['b']"],
         {}, {"m": [1, 2, 3, 5], "df": [1, 2, 3, 4]},
     ),
     "dataclass": (
-        ["from dataclasses import dataclass, field", "@dataclass\nclass C:\n    lr: float = 0.1\n    log: list = field(default_factory=list)",
+        ["from dataclasses import dataclass, field",
+         "@dataclass\nclass C:\n    lr: float = 0.1\n    log: list = field(default_factory=list)",
          "c = C()", "c.lr = 2.0", "c.log.append(1)", "v = c.lr * 1", "w = c.log[0]"],
         {}, {"v": [1, 2, 3, 4, 6], "w": [1, 2, 3, 5, 7]},
     ),
     "partial and closure": (
-        ["from functools import partial", "k = 3.0", "def f(a, b): return a * b * k", "g = partial(f, 2.0)", "k = 4.0", "r = g(1.0)"],
+        ["from functools import partial", "k = 3.0", "def f(a, b): return a * b * k",
+         "g = partial(f, 2.0)", "k = 4.0", "r = g(1.0)"],
         {}, {"r": [1, 3, 4, 5, 6]},
     ),
     "closure counter": (
@@ -63,7 +66,8 @@ NOTEBOOKS: dict[str, tuple[list[str], dict[str, str], dict[str, list[int]]]] = {
         {}, {"c": [1, 2, 3, 5, 6]},
     ),
     "thread that ends in its cell": (
-        ["import threading", "out = {}", "def work(): out['v'] = 1.0", "t = threading.Thread(target=work); t.start(); t.join()", "v = out['v'] * 1"],
+        ["import threading", "out = {}", "def work(): out['v'] = 1.0",
+         "t = threading.Thread(target=work); t.start(); t.join()", "v = out['v'] * 1"],
         {}, {"v": [1, 2, 3, 4, 5]},
     ),
     "time magic": (
@@ -131,6 +135,16 @@ def test_steps_say_what_happened() -> None:
         (4, 1, "x = torch.zeros(2)", "x", "bound", "finite", True),
         (1, 1, "import torch", "torch", "bound", "unknown", False),
     ] == rows
+
+
+def test_steps_of_a_finding_are_stale_when_their_cell_ran_again() -> None:
+    """The x that z was made from is not the one that its cell makes now."""
+    x = "x = torch.log(torch.zeros(2))"
+    [ran] = run([{"cells": ["import torch", x, "y = x * 1", x, "z = y + 1"], "traced": []}])
+    first = ran[0].count
+    steps = ran[-1].findings[0]["lineage"]
+
+    assert {5: False, 3: False, 2: True} == {s["execution"]["count"] - first + 1: s["stale"] for s in steps}
 
 
 def test_a_variable_that_does_not_exist_is_told_with_close_names() -> None:

@@ -35,10 +35,13 @@ class Kernel:
         self.space: dict[str, Any] = {}
         exec("import numpy as np", self.space)
         del self.space["__builtins__"]
-        self.chronicle = Chronicle(lambda: {k: v for k, v in self.space.items() if k != "__builtins__"}, lambda: self.space)
+        self.chronicle = Chronicle(
+            lambda: {k: v for k, v in self.space.items() if k != "__builtins__"}, lambda: self.space
+        )
         self.count = 0
 
     def run(self, cell: str) -> None:
+        """One cell."""
         self.count += 1
         ref = ExecutionRef(self.count)
         self.chronicle.start_cell(cell, ref)

@@ -19,6 +19,7 @@ class Notebook:
     def cell(
         self, code: str, names: dict[str, object], nodes: dict[int, Node] | None = None, gone: tuple[str, ...] = ()
     ) -> Execution:
+        """Run one; `nodes` are the objects that its names lead to."""
         count = len(self.executions) + 1
         execution = Execution(ExecutionRef(count), count)
         self.executions.append(execution)
@@ -29,10 +30,12 @@ class Notebook:
         return execution
 
     def slice(self, name: str, *suffixes: str) -> list[int]:
+        """The executions that a value rests on."""
         return executions_of(ancestors(self.versions.read(name, suffixes)))
 
 
 def tensor(content: int, memory: object = None) -> Node:
+    """A tensor with this content."""
     return Node(light=content, memory=memory)
 
 

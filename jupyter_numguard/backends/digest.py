@@ -42,7 +42,8 @@ def memory(address: int, size: int) -> np.ndarray[Any, Any]:
     """
     if not size:
         return np.empty(0, np.uint8)
-    return np.frombuffer((ctypes.c_char * size).from_address(address), np.uint8)
+    buffer: Any = (ctypes.c_char * size).from_address(address)
+    return np.frombuffer(buffer, np.uint8)
 
 
 def _sample(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
