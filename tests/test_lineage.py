@@ -33,7 +33,8 @@ NOTEBOOKS: dict[str, tuple[list[str], dict[str, str], dict[str, list[int]]]] = {
         {}, {"r": [1, 3, 4, 5, 6]},
     ),
     "closure counter": (
-        ["def make():\n    n = [0]\n    def up():\n        n[0] += 1\n        return n[0]\n    return up", "up = make()", "up();", "v = up()"],
+        ["def make():\n    n = [0]\n    def up():\n        n[0] += 1\n        return n[0]\n    return up",
+         "up = make()", "up();", "v = up()"],
         {}, {"v": [1, 2, 3, 4]},
     ),
     "generator": (
