@@ -6,6 +6,7 @@ end of the cell.
 
 from __future__ import annotations
 
+import ast
 import linecache
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -49,6 +50,24 @@ class _Glance:
     place: Place | None = None
     leaves: list[tuple[str, str, Key, Framework, bool]] = field(default_factory=list)
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A top-level statement that is about to run.
+
+    Attributes:
+        node, statement: Its syntax and what it does; None where the source is not known.
+        reads: Names that it may read.
+        line: As the user sees it.
+        is_last: No other statement of the cell comes after it.
+    """
+
+    node: ast.stmt | None
+    statement: Statement | None
+    reads: frozenset[str]
+    line: int
+    is_last: bool
 
 
 class Execution:
@@ -123,8 +142,8 @@ class Execution:
         return self.recorder.log if self.recorder is not None else None
 
     # --- statements -------------------------------------------------------------------------------------------------
-    def before_statement(self, code: CodeType) -> None:
-        """A top-level statement is about to run."""
+    def before_statement(self, code: CodeType) -> Opened:
+        """A top-level statement is about to run; answers what it is."""
         start = time.perf_counter()
         cell = self._cell_of(code)
         self._code.add(code, cell)
@@ -140,6 +159,7 @@ class Execution:
             self.recorder.log.statement = index
             self.recorder.refresh()
         self.spent += time.perf_counter() - start
+        return Opened(node, statement, reads, line, is_last=cell.source.is_last(node))
 
     def after_statement(self, code: CodeType) -> None:
         """It ended."""

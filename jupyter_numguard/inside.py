@@ -120,6 +120,21 @@ class Inside:
         if plan.shows_class:
             yield ".__class__", cls
 
+    def attributes(self, value: object) -> Children:
+        """(suffix, object) of every attribute in the instance dictionary and the slots, text and integers included."""
+        plan = self._plan_of(type(value))
+        for dictionary in plan.dictionaries:
+            attributes = dictionary.__get__(value)
+            if isinstance(attributes, dict):
+                yield from ((f".{name}", child) for name, child in list(dict.items(attributes)) if type(name) is str)
+        for name, slot in plan.slots:
+            try:
+                yield f".{name}", slot.__get__(value)
+            except AttributeError:  # not filled
+                continue
+        if plan.shows_class:
+            yield ".__class__", type(value)
+
     def is_setting(self, owner: object, suffix: str, value: object) -> bool:
         """Whether `value` is a single number that an object of a library keeps as its setting: nobody computed it.
 

@@ -217,9 +217,9 @@ class Lineage:
         return self._resolve(version)
 
     def event_order(self, key: Key) -> int:
-        """Position of the recorded operation that made this memory non-finite; 0 where none was recorded."""
+        """Position of the recorded operation that made this memory non-finite; late where none was recorded."""
         event = self._event_of(key)
-        return event.order if event is not None else 0
+        return event.order if event is not None else UNKNOWN_ORDER[0]
 
     def _resolve(self, version: Version) -> Answer:
         if version.answer is None:

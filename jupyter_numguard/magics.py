@@ -31,6 +31,7 @@ COMMANDS = {
     "status": ("", "what is watched, checked, found and muted"),
     "report": ("[VARIABLE]", "show the last report again, or the last one about VARIABLE"),
     "explain": ("CODE", "show the page of a rule: what happened, why, an example, what to write instead"),
+    "lineage": ("VARIABLE", "where VARIABLE comes from, finite or not; --effects N: what execution N changed"),
     "mute": ("VARIABLE", "raise no alarm for VARIABLE or anything below it"),
     "unmute": ("VARIABLE", "undo mute"),
     "reset": ("", "forget executions, findings and mutes"),
@@ -195,6 +196,8 @@ class Extension:
                 self._ask("show the report", self._show_report, variable or None)
             case "explain":
                 self._ask("explain", self._explain, variable)
+            case "lineage":
+                self._ask("show the lineage", self._show_lineage, variable)
             case "mute":
                 self._ask("mute", session.mute, variable)
             case "unmute":
@@ -219,6 +222,23 @@ class Extension:
         if rule is None:
             raise UsageError(f"there is no rule {code!r}; valid: {_codes()}")
         self._shell.display_pub.publish({"text/markdown": rule.page, "text/plain": rule.page})
+
+    def _show_lineage(self, variable: str) -> None:
+        if variable.startswith("--"):
+            asked = re.fullmatch(r"--effects\s+(\d+)", variable)
+            if asked is None:
+                raise UsageError(f"%numguard lineage has no option {variable!r}; valid: --effects N")
+            effects = self.session.effects(int(asked[1]))
+            print(f"In [{asked[1]}]")
+            for event in ("bound", "mutated", "deleted", "external", "overlaps"):
+                names = getattr(effects, event)
+                if names or event in ("bound", "mutated", "deleted"):
+                    print(f"  {event}: {', '.join(map(str, names)) or 'nothing'}")
+            return
+        answer = self.session.lineage(variable)
+        from .publish import show_lineage  # brings the renderers: not before something is asked
+
+        show_lineage(answer.variable, answer.executions, answer.steps, answer.notes)
 
     def _ask(self, purpose: str, function: Callable[..., T], *args: Any) -> T | None:
         """`function(*args)`; what numguard refuses on purpose is shown as one line, what fails as a notice."""

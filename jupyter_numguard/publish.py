@@ -61,12 +61,22 @@ def show_report(report: Report) -> None:
         _excuse("report", error)
 
 
-def show_lineage(variable: str, executions: Sequence[int], steps: Iterable[Step]) -> None:
-    """Show where a variable came from; `executions` is the backward slice, `steps` are newest first."""
+def show_lineage(variable: str, executions: Sequence[int], steps: Iterable[Step], notes: Sequence[str] = ()) -> None:
+    """Show where a variable came from; `executions` is the backward slice, `steps` are newest first.
+
+    `notes` say what is not certain or was not looked at.
+    """
     try:
         steps = tuple(steps)
-        data = {"variable": variable, "executions": list(executions), "steps": [to_json(s) for s in steps]}
-        html, text = render_lineage_html(variable, executions, steps), render_lineage_text(variable, executions, steps)
+        data: dict[str, Any] = {
+            "variable": variable,
+            "executions": list(executions),
+            "steps": [to_json(s) for s in steps],
+        }
+        if notes:
+            data["notes"] = list(notes)
+        html = render_lineage_html(variable, executions, steps, notes)
+        text = render_lineage_text(variable, executions, steps, notes)
         _display({LINEAGE_MIME: data, "text/html": html, "text/plain": text})
     except Exception as error:
         _excuse("lineage", error)

@@ -14,6 +14,7 @@ from typing import Any
 
 from . import snapshot
 from .backends import loaded_backends, unusable_frameworks
+from .chronicle import Chronicle, Effects, LineageAnswer
 from .codemap import CodeMap
 from .diagnose import diagnose
 from .errors import NonFiniteError, UsageError
@@ -88,12 +89,16 @@ class Session:
         self._known: dict[str, _Known] = {}
         self._muted: set[str] = set()
         self._running: dict[int, Execution] = {}
+        self._chronicle = Chronicle(self.roots, self._space)
 
     # --- life of a cell ---------------------------------------------------------------------------------------------
     def roots(self) -> dict[str, object]:
         """The user's own names, with what they hold."""
-        space = self._namespace if self._namespace is not None else self.shell.user_ns
-        return {k: v for k, v in list(space.items()) if snapshot.is_users(k)}
+        return {k: v for k, v in list(self._space().items()) if snapshot.is_users(k)}
+
+    def _space(self) -> Mapping[str, object]:
+        space: Mapping[str, object] = self._namespace if self._namespace is not None else self.shell.user_ns
+        return space
 
     def start_cell(self, raw: str, cell_id: str | None) -> None:
         """pre_run_cell of a cell that is neither silent nor store_history=False."""
@@ -101,6 +106,7 @@ class Session:
         self._running[threading.get_ident()] = Execution(
             raw, ExecutionRef(count, cell_id), self.roots, self._code, home=self._home, watch=self.watching
         )
+        self._chronicle.start_cell(raw, ExecutionRef(count, cell_id))
 
     def start_trace(self, options: TraceOptions) -> None:
         """`%%numguard` is on top of the running cell; called by the line that the input transformer put there."""
@@ -112,13 +118,15 @@ class Session:
         """A top-level statement is about to run (from the `run_code` wrapper)."""
         execution = self._running.get(threading.get_ident())
         if execution is not None:
-            execution.before_statement(code)
+            new = execution.before_statement(code)
+            self._chronicle.before_statement(new.node, new.statement, new.reads, new.line, is_last=new.is_last)
 
     def after_statement(self, code: CodeType) -> None:
         """It ended, normally or not."""
         execution = self._running.get(threading.get_ident())
         if execution is not None:
             execution.after_statement(code)
+            self._chronicle.after_statement()
 
     def end_cell(self, result: Any) -> None:
         """post_run_cell(ExecutionResult): check, build the report, publish it."""
@@ -197,6 +205,7 @@ class Session:
         known: dict[str, _Known] = {}
         paths = snapshot.aliases_of(final) if found else {}
         del final  # it holds the user's tensors
+        self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         for n, aliases in group_by_memory(found, paths):
             e = explain(n, aliases, self._lineage, self._code, scaled=scaled)
             known[n.path] = _Known(n.key, n.state, e.finding.origin, e.finding.intended)
@@ -208,7 +217,7 @@ class Session:
         if traced is not None:
             explained += self._escaped(traced, error, runs, explained)
         self._known = known
-        findings = self._diagnosed(in_order(explained, bound), roots)
+        findings = tuple(map(self._with_staleness, self._diagnosed(in_order(explained, bound), roots)))
         now = time.perf_counter()
         alarms = any(f.intended is None for f in findings)
         return Report(
@@ -221,6 +230,14 @@ class Session:
             seconds=Seconds(cell=ended - execution.began, numguard=now - ended),
             findings=findings,
         )
+
+    def _with_staleness(self, finding: Finding) -> Finding:
+        """The finding with the steps marked whose cells ran again since."""
+        stale = {s.execution: self._chronicle.is_stale_ref(s.execution) for s in finding.lineage}
+        if not any(stale.values()):
+            return finding
+        steps = tuple(dataclasses.replace(s, stale=stale[s.execution]) for s in finding.lineage)
+        return dataclasses.replace(finding, lineage=steps)
 
     def _failed_locals(self, error: BaseException | None, known: set[Key]) -> list[tuple[NonFinite, str]]:
         """Non-finite locals of the user's functions that the cell's exception left: no notebook variable holds them."""
@@ -374,6 +391,23 @@ class Session:
         self._lineage.forget()
         found, _ = find_nonfinite(probe(snapshot.walk(self.roots(), loaded_backends())))
         self._known = {n.path: _Known(n.key, n.state, None, None) for n in found}
+        self._chronicle.forget()
+
+    def lineage(self, variable: str) -> LineageAnswer:
+        """Where a variable comes from, finite or not.
+
+        Raises:
+            UsageError: there is no such variable.
+        """
+        return self._chronicle.lineage(variable)
+
+    def effects(self, count: int) -> Effects:
+        """What execution `count` bound, changed in place and deleted.
+
+        Raises:
+            UsageError: that execution is not known.
+        """
+        return self._chronicle.effects(count)
 
     def _is_muted(self, path: str) -> bool:
         return any(_below(path, m) for m in self._muted)

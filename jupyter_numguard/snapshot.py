@@ -23,6 +23,7 @@ import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from .backends.base import Backend
@@ -76,7 +77,12 @@ class Snapshot:
 
 def is_users(name: object) -> bool:
     """Whether a name of the namespace is the user's own: text, and not one that IPython keeps there."""
-    return isinstance(name, str) and not _IPYTHON.fullmatch(name)
+    return isinstance(name, str) and not _is_ipythons(name)
+
+
+@lru_cache(maxsize=65_536)
+def _is_ipythons(name: str) -> bool:
+    return _IPYTHON.fullmatch(name) is not None
 
 
 def walk(roots: Mapping[str, object], backends: Sequence[Backend], *, hidden: Collection[str] = ()) -> Snapshot:

@@ -134,6 +134,10 @@ class Source:
         ]
         return next((n for n in there if _holds(n, line, column)), there[0] if there else None)
 
+    def is_last(self, node: ast.stmt | None) -> bool:
+        """Whether `node` is the last top-level statement."""
+        return self.tree is not None and bool(self.tree.body) and self.tree.body[-1] is node
+
     def statement(self, node: ast.stmt) -> Statement:
         """What a statement of this source does."""
         known = self._statements.get(id(node))

@@ -94,7 +94,7 @@ def test_command_reaches_the_session(shell: InteractiveShell, session: Recording
     [
         (
             "%numguard frobnicate",
-            "has no command 'frobnicate'; valid: on, off, status, report [VARIABLE], explain CODE, mute",
+            "has no command 'frobnicate'; valid: on, off, status, report [VARIABLE], explain CODE, lineage VARIABLE",
         ),
         ("%numguard mute", "needs a variable: %numguard mute VARIABLE"),
         ("%numguard off now", "off takes no argument, not 'now'"),

@@ -14,7 +14,7 @@ Requirements and their reasons:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -96,6 +96,17 @@ class Backend(ABC):
     @abstractmethod
     def summarize(self, tensor: Any, variable: str | None = None) -> TensorSummary:
         """Statistics of the tensor now, measured="at_op"."""
+
+    def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
+        """What tells whether values changed, read from the host's memory only: part's suffix ("": the whole) -> digest.
+
+        For a tensor one digest, for a data frame one per column. None where there is nothing to read without a device.
+        ".requires_grad" tells whether a backward pass may write a gradient.
+
+        Args:
+            limit: Bytes above which a part is left out (digest None).
+        """
+        return None
 
     def copy_sample(self, tensor: Any, max_bytes: int) -> Any | None:
         """A private copy on the host of at most `max_bytes`, as a tensor of the same framework (gradient flag kept), for

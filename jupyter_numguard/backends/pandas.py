@@ -7,14 +7,17 @@ say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .base import spell_index
+from .digest import digest
 from .numpy import NumpyBackend
+
+_HASHED = 100_000  # elements of a column without numbers that are hashed
 
 
 class PandasBackend(NumpyBackend):
@@ -34,6 +37,17 @@ class PandasBackend(NumpyBackend):
             return _own_values(value)
         return None
 
+    def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
+        """A digest for each column, the index and the labels."""
+        if isinstance(value, pd.DataFrame):
+            found = {path: _digest(value.iloc[:, i], limit) for i, path in enumerate(_column_paths(value))}
+            return {**found, ".index": _digest(value.index, limit), ".columns": _digest(value.columns, limit)}
+        if isinstance(value, pd.Series):
+            return {"": _digest(value, limit), ".index": _digest(value.index, limit), ".name": repr(value.name)}
+        if isinstance(value, pd.Index):
+            return {"": _digest(value, limit)}
+        return None
+
     def intercept(self, log: object) -> None:  # type: ignore[override]
         """None: what pandas computes, numpy signals."""
         return None
@@ -41,14 +55,33 @@ class PandasBackend(NumpyBackend):
     keep_watch = intercept  # type: ignore[assignment]
 
 
-def _of_frame(frame: pd.DataFrame) -> Iterator[tuple[str, object]]:
+def _digest(column: Any, limit: int) -> Hashable:
+    """Of a series or index; None where it is larger than the limit."""
+    dtype = column.dtype
+    if isinstance(column, pd.RangeIndex):
+        return (column.start, column.stop, column.step)
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        values = column.to_numpy(copy=False)
+        return (str(dtype), len(column), digest(values)) if values.nbytes <= limit else None
+    if len(column) > _HASHED:
+        return None
+    hashed = pd.util.hash_pandas_object(column, index=False) if not isinstance(column, pd.MultiIndex) else None
+    return (str(dtype), len(column), digest(hashed.to_numpy()) if hashed is not None else hash(tuple(column)))
+
+
+def _column_paths(frame: pd.DataFrame) -> Iterator[str]:
+    """How the user types each column: `["a"]`, or by position where the label does not tell it."""
     unique = frame.columns.is_unique
     for i, label in enumerate(frame.columns):
+        index = spell_index(label) if unique else None
+        yield f"[{index}]" if index is not None else f".iloc[:, {i}]"
+
+
+def _of_frame(frame: pd.DataFrame) -> Iterator[tuple[str, object]]:
+    for i, path in enumerate(_column_paths(frame)):
         if _can_be_nonfinite(frame.dtypes.iloc[i]):
-            index = spell_index(label) if unique else None
-            column = frame.iloc[:, i]
-            for _, values in _own_values(column):
-                yield (f"[{index}]" if index is not None else f".iloc[:, {i}]"), values
+            for _, values in _own_values(frame.iloc[:, i]):
+                yield path, values
     yield from _of_index(frame.index)
 
 

@@ -51,12 +51,15 @@ def render_html(report: Report) -> str:
     return _root(_status(first, report), tag("div", left, right, cls="ng-columns"), below)
 
 
-def render_lineage_html(variable: str, executions: Iterable[int], steps: Iterable[Step]) -> str:
+def render_lineage_html(
+    variable: str, executions: Iterable[int], steps: Iterable[Step], notes: Iterable[str] = ()
+) -> str:
     """What `%numguard lineage VARIABLE` shows: the executions that matter, and the steps, newest first."""
     rows = [chain_row(row_of(step), code("\n".join(code_lines(step.code)))) for step in steps]
     return _root(
         tag("div", tag("b", label(variable)), comes_from(executions), role="status", cls="ng-calm"),
         tag("div", tag("ol", rows, cls="ng-chain"), cls="ng-section") if rows else None,
+        *(tag("div", quiet(label(note)), cls="ng-notes") for note in notes),
     )
 
 

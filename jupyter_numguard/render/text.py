@@ -62,13 +62,16 @@ def render_text(report: Report) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def render_lineage_text(variable: str, executions: Iterable[int], steps: Iterable[Step]) -> str:
+def render_lineage_text(
+    variable: str, executions: Iterable[int], steps: Iterable[Step], notes: Iterable[str] = ()
+) -> str:
     """What `%numguard lineage VARIABLE` prints: the executions that matter, and the steps, newest first."""
     lines = [f"{label(variable)}{comes_from(executions)}"]
     for step in steps:
         at = short_place(step.execution, step.file, step.line)
         lines.append(f"  {_MARKS[step.state]} {at}  {first_line(step.code)}")
         lines.append(f"        {step_note(step)}")
+    lines += [f"  {label(note)}" for note in notes]
     return "\n".join(lines)
 
 

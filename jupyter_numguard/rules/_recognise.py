@@ -89,7 +89,9 @@ def is_selected(path: LineagePath) -> bool:
     for home in range(reader.failing, -1, -1):
         for term in reader.terms(home):
             branches = (term.argument(slot) for slot in ("x", "y")) if term.op == "where" else ()
-            if any(id(node) in guilty for b in branches if b is not None for node, _ in reached(reader, b.node, b.home)):
+            if any(
+                id(node) in guilty for b in branches if b is not None for node, _ in reached(reader, b.node, b.home)
+            ):
                 return True
     bound = targets(path.statements[0])
     sources = [s.source for s in path.later] + [s.code for s in path.steps]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ...model import Counts, TensorInfo, TensorSummary
 from ...oplog import Key, OpLog
 from ..base import Backend, Probe
+from ..digest import digest
 from . import dense, statistics, values
 from .signals import SignalRecorder
 
@@ -31,6 +34,15 @@ class NumpyBackend(Backend):
     def fingerprint(self, tensor: Any) -> Hashable:
         """See `values.fingerprint`."""
         return values.fingerprint(tensor)
+
+    def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
+        """See `digest.digest`; object arrays have none."""
+        if not issubclass(type(value), np.ndarray):
+            return None
+        a = dense.plain(value)
+        if a.dtype.hasobject:
+            return None
+        return {"": digest(a) if a.nbytes <= limit else None}
 
     def info(self, tensor: Any) -> TensorInfo:
         """See `values.info`."""

@@ -11,7 +11,7 @@ shadows.py    tf.function and Keras: copies that are traced again with flags ins
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -38,6 +38,10 @@ class TensorFlowBackend(Backend):
     def fingerprint(self, tensor: Any) -> Hashable:
         """The identity; of a variable on the host also its address and a few of its elements."""
         return values.fingerprint(tensor)
+
+    def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
+        """See `values.content`."""
+        return values.content(value, limit)
 
     def info(self, tensor: Any) -> TensorInfo:
         """Framework, dtype ("float32"), shape and device ("/GPU:0")."""

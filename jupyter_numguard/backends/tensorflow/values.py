@@ -5,13 +5,15 @@ Variables are read through `private.run_op`: no gradient is recorded, no callbac
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ...model import TensorInfo
 from ...oplog import Key
+from ..digest import digest
 from . import arrays, private
 
 _COMPOSITE = (tf.IndexedSlices, tf.SparseTensor, tf.RaggedTensor)
@@ -92,6 +94,18 @@ def fingerprint(tensor: Any) -> Hashable:
         return identity, arrays.address_of(flat), flat[:4].tobytes(), flat[-4:].tobytes()
     except Exception:  # not initialised, deleted
         return identity
+
+
+def content(tensor: Any, limit: int) -> Mapping[str, Hashable] | None:
+    """Digest of a variable on the host. An eager tensor never changes and needs none."""
+    inner = _carrier(tensor)
+    if not issubclass(type(inner), tf.Variable) or not inner.dtype.is_numpy_compatible or inner.dtype == tf.string:
+        return None
+    eager = dense(tensor)
+    if not private.is_on_host(eager):
+        return None
+    values = np.asarray(to_host(eager))
+    return {"": digest(values) if values.nbytes <= limit else None}
 
 
 def info(tensor: Any) -> TensorInfo:

@@ -9,7 +9,7 @@ recorder.py     operations while a cell runs
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch._C import DisableTorchFunction
 from ...model import Counts, TensorInfo, TensorSummary
 from ...oplog import Key, OpLog
 from ..base import Backend, Probe
+from ..digest import digest, memory
 from . import values
 from .containers import children
 from .dense import hidden, is_simple, plain, values_of, why_unreadable
@@ -52,6 +53,23 @@ class TorchBackend(Backend):
                 return id(tensor), version, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
             except Exception:  # no storage: what is left still tells objects and versions apart
                 return id(tensor), version
+
+    def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
+        """Of dense tensors on the host; with ".requires_grad" for all of them."""
+        t: Any = value
+        if not self.owns(t):
+            return None
+        with DisableTorchFunction():
+            simple = is_simple(t)
+            found: dict[str, Hashable] = {"": None, ".requires_grad": torch.Tensor.requires_grad.__get__(t)}
+            if not simple or t.device.type != "cpu" or why_unreadable(t) is not None:
+                return found
+        if self.nbytes(t) <= limit:
+            with hidden():
+                flat = values_of(t).detach()
+                flat = flat if flat.is_contiguous() else flat.contiguous()
+                found[""] = digest(memory(flat.data_ptr(), flat.numel() * flat.element_size()))
+        return found
 
     def info(self, tensor: Any) -> TensorInfo:
         """Framework, dtype ("float32"), shape and device ("cuda:0")."""
