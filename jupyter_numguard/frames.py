@@ -25,6 +25,9 @@ def _library_roots() -> tuple[str, ...]:
 _LIBRARY = _library_roots()
 # `<string>` is what exec() and generated methods carry: the caller's line is what the user sees. Except in `python -c`.
 _SHOWN = ("<ipython-input", "<stdin", *(("<string",) if sys.argv[:1] == ["-c"] else ()))
+STAND_IN = "<numguard call>"  # no function can be named so
+"""The name of code of ours that carries the user's file and line, for the warnings of what it calls."""
+
 _user_by_file: dict[str, bool] = {}
 
 
@@ -43,6 +46,11 @@ def is_user_file(filename: str) -> bool:
     return known
 
 
+def is_user_code(code: CodeType) -> bool:
+    """Whether what runs is the user's: code of a file of theirs that is no stand-in of ours."""
+    return is_user_file(code.co_filename) and code.co_name != STAND_IN
+
+
 def user_frame(frame: FrameType | None) -> FrameType | None:
     """The innermost user frame at or outside `frame`; None if the whole stack is library code.
 
@@ -52,7 +60,7 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     while frame is not None:
         filename = frame.f_code.co_filename
         user = known.get(filename)
-        if user if user is not None else is_user_file(filename):
+        if (user if user is not None else is_user_file(filename)) and frame.f_code.co_name != STAND_IN:
             return frame
         frame = frame.f_back
     return None
@@ -63,7 +71,7 @@ def user_stack(frame: FrameType | None, limit: int = 16) -> list[tuple[CodeType,
     out: list[tuple[CodeType, int, int]] = []
     frame = frame.f_back if frame is not None else None
     while frame is not None and len(out) < limit:
-        if is_user_file(frame.f_code.co_filename):
+        if is_user_code(frame.f_code):
             out.append((frame.f_code, frame.f_lasti, frame.f_lineno))
         frame = frame.f_back
     return out

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from types import TracebackType
+from types import CodeType, TracebackType
+
+from .frames import STAND_IN
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _TORCH_DETOUR = os.path.join("torch", "overrides.py")  # handle_torch_function: not entered without a function mode
@@ -48,6 +50,10 @@ def _related(error: BaseException) -> Iterator[BaseException]:
             todo += each.exceptions
 
 
+def _is_ours(code: CodeType) -> bool:
+    return code.co_filename.startswith(_OURS) or code.co_name == STAND_IN
+
+
 def _user_links(tb: TracebackType | None) -> list[TracebackType]:
     """The links to keep. Empty if all are ours: then the error is ours and stays as it is."""
     links: list[TracebackType] = []
@@ -57,7 +63,7 @@ def _user_links(tb: TracebackType | None) -> list[TracebackType]:
     kept: list[TracebackType] = []
     detour = False
     for link in links:
-        if link.tb_frame.f_code.co_filename.startswith(_OURS):
+        if _is_ours(link.tb_frame.f_code):
             if kept and kept[-1].tb_frame.f_code.co_filename.endswith(_TORCH_DETOUR):
                 kept.pop()
                 detour = True

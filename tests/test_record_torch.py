@@ -7,6 +7,8 @@ from __future__ import annotations
 import gc
 import itertools
 import linecache
+import traceback
+import warnings
 import weakref
 from typing import Any
 
@@ -21,6 +23,7 @@ from jupyter_numguard.backends.torch.recorder import TorchRecorder
 from jupyter_numguard.backends.torch.values import key
 from jupyter_numguard.errors import NonFiniteError
 from jupyter_numguard.oplog import OpEvent, OpLog
+from jupyter_numguard.trim import trim
 
 _numbers = itertools.count()
 NAN = float("nan")
@@ -525,3 +528,91 @@ def test_a_nan_loop_keeps_few_events() -> None:
     log, _ = run("x = torch.zeros(2).log()\nfor i in range(1000):\n    x = x * 2 + 1")
 
     assert 3 == len(log.events)
+
+
+# --- warnings ---------------------------------------------------------------------------------------------------------
+STD = "torch.tensor([1.]).std()"
+
+
+def heard(cell: str, filter: str, traced: bool) -> tuple[list[tuple[Any, ...]], list[tuple[str, int, str]]]:
+    """The warnings of a cell, which lines remember that they warned included, and where its error passed, trimmed."""
+    file = "<ipython-input-torch-warnings>"
+    linecache.cache[file] = (len(cell), None, cell.splitlines(True), file)
+    namespace: dict[str, Any] = {"torch": torch, "nn": nn, "F": nn.functional, "__name__": "__main__"}
+    recorder = TorchRecorder(OpLog())
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # else torch itself gives some of them once per process
+    passed: list[tuple[str, int, str]] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter(filter)  # type: ignore[arg-type]
+        if traced:
+            recorder.__enter__()
+        try:
+            exec(compile(cell, file, "exec"), namespace)
+        except Warning as error:
+            trim(error)
+            frames = traceback.extract_tb(error.__traceback__)[1:]
+            passed = [(f.filename, f.lineno or 0, f.name) for f in frames]
+        finally:
+            if traced:
+                recorder.__exit__(None, None, None)
+            torch.set_warn_always(always)
+    found: list[tuple[Any, ...]] = [(w.filename, w.lineno, w.category, str(w.message)) for w in caught]
+    remembered = namespace.get("__warningregistry__", {})
+    found += sorted((k[2], k[1].__name__, k[0]) for k in remembered if isinstance(k, tuple))
+    return found, passed
+
+
+@pytest.mark.parametrize(
+    ("cell", "lines"),
+    [
+        (f"y = 1\nx = {STD}", [2]),
+        (f"for _ in range(3):\n    {STD}", [2]),
+        (f"{STD}\n{STD}", [1, 2]),
+        (f"def f():\n    return {STD}\nfor _ in range(2):\n    f()\nf()", [2]),
+        ("loss = torch.ones(1, requires_grad=True)\nfor _ in range(2):\n    total = float(loss)", [3]),
+        ("w = torch.ones(1, requires_grad=True)\n(w * 2).grad", [2]),
+        ("a = torch.ones(2)\ntorch.add(a, 1, out=torch.ones(3))", [2]),
+        ("x = torch.ones(3, 3)\nx[0] = torch.ones(3).T", [2]),
+        ("x = torch.ones(2)\n\nF.softmax(x)", [3]),
+        ("x = torch.ones(2)\nF.mse_loss(x, x[:, None])", [2]),
+        ("w = torch.ones(2, requires_grad=True)\nnn.MSELoss()(w, torch.ones(2, 1))", []),
+        ("w = torch.ones(1, requires_grad=True)\n(w * 2).sum().backward(create_graph=True)", []),
+    ],
+)
+def test_warnings_name_the_line_that_they_name_untraced(cell: str, lines: list[int]) -> None:
+    """File, line, category, text, and once per line; a library's own line stays the library's."""
+    plain, _ = heard(cell, "default", traced=False)
+    traced, _ = heard(cell, "default", traced=True)
+
+    assert plain
+    assert plain == traced
+    assert lines == [w[1] for w in traced if w[0] == "<ipython-input-torch-warnings>"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        f"def f():\n    return {STD}\n\nf()",
+        "loss = torch.ones(1, requires_grad=True)\nfloat(loss)",
+        "a = torch.ones(2)\ntorch.add(a, 1, out=torch.ones(3))",
+        "x = torch.ones(2)\nF.softmax(x)",
+        "x = torch.ones(2)\nF.mse_loss(x, x[:, None])",
+    ],
+)
+def test_a_warning_made_an_error_passes_the_frames_that_it_passes_untraced(cell: str) -> None:
+    """`simplefilter("error")`: the traceback has each of the user's lines once and none of ours."""
+    _, plain = heard(cell, "error", traced=False)
+    _, traced = heard(cell, "error", traced=True)
+
+    assert plain
+    assert plain == traced
+
+
+def test_an_operation_inside_a_call_of_torch_is_called_from_the_users_frames_once() -> None:
+    """What stands in for the user's line in warnings is no frame of the user's."""
+    log, _ = run("def f(x):\n    return F.mse_loss(x, x)\n\ny = f(torch.full((2,), float('inf')))")
+
+    created = [e for e in log.events if e.kind == "created"]
+    assert [("f", 2)] == [(e.site.function, e.site.line) for e in created if e.site is not None]
+    assert [("<module>", 4)] == [(code.co_name, line) for code, _, line in created[0].called_from]

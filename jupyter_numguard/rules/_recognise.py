@@ -16,7 +16,7 @@ _REARRANGING = frozenset(
     "view reshape flatten squeeze unsqueeze transpose permute expand gather index_select select take contiguous clone "
     "float double half numpy cpu detach astype to".split()
 )
-_GRADIENT = re.compile(r"\.grad(?:ient)?\b|\bjacobian\(")
+_GRADIENT = re.compile(r"\.grad(?:ient)?\b|\.backward\(|\bjacobian\(")
 _MAX_DEPTH = 12
 
 
@@ -73,11 +73,12 @@ def _rearranged(node: ast.expr) -> ast.expr | None:
 
 
 def is_gradient(path: LineagePath) -> bool:
-    """Whether the variable is a gradient, or its origin lies in a backward pass."""
+    """Whether the variable is a gradient, its origin lies in a backward pass, or its value goes on into one."""
     origin = path.origin
     if origin is not None and (origin.phase == "backward" or origin.backward is not None):
         return True
-    return bool(_GRADIENT.search(path.variable)) or any(_GRADIENT.search(step.code) for step in path.steps)
+    sources = [path.variable, *(step.code for step in path.steps), *(s.source for s in path.later)]
+    return any(_GRADIENT.search(source) for source in sources)
 
 
 def is_selected(path: LineagePath) -> bool:

@@ -240,6 +240,14 @@ NOTEBOOKS: dict[str, tuple[str, ...]] = {
 
 if find_spec("torch") is not None:  # errors raised while an operation runs through a recorder
     NOTEBOOKS |= {
+        "torch warnings": (
+            "import torch, warnings\nx = torch.tensor([1.0]).std()",
+            "def f(x):\n    return x.std()\nfor _ in range(2):\n    v = f(torch.ones(1)).numel()\nv",
+            "w = torch.ones(1, requires_grad=True)\nfloat(w)",
+            "g = (w * 2).grad",
+            "s = torch.nn.functional.softmax(torch.ones(2)).shape\ns",
+            "with warnings.catch_warnings():\n    warnings.simplefilter('error')\n    f(torch.ones(1))",
+        ),
         "torch errors": (
             "import torch, torch.nn.functional as F\na = torch.zeros(2, 3)\na @ a",
             "F.cross_entropy(a, torch.zeros(5, dtype=torch.long))",

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...frames import is_user_file
+from ...frames import is_user_code
 from .evaluate import COMPREHENSIONS, NotRepeatable, evaluate
 from .expression import Expression, is_top_level
 
@@ -45,7 +45,7 @@ def occurrence(frame: FrameType | None, located: Callable[[FrameType], Expressio
     for _ in range(_MAX_FRAMES):
         if frame is None:
             break
-        if is_user_file(frame.f_code.co_filename):
+        if is_user_code(frame.f_code):
             expression = located(frame)
             if not innermost and _repeats(expression.node):
                 return 0

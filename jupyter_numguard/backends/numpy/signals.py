@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import NonFiniteError
-from ...frames import is_user_file
+from ...frames import is_user_code
 from ...model import FINITE, NonFiniteState, TensorSummary
 from ...oplog import OpEvent, OpLog, Site
 from . import values
@@ -111,7 +111,7 @@ class SignalRecorder(AbstractContextManager[None]):
             return
         user: FrameType | None = frame
         callee: FrameType | None = None
-        while user is not None and not is_user_file(user.f_code.co_filename):
+        while user is not None and not is_user_code(user.f_code):
             if user.f_code.co_filename.startswith(_HERE):
                 return  # our own arithmetic
             callee, user = user, user.f_back

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ...frames import is_user_file
+from ...frames import is_user_code
 from .dense import is_nonfinite
 from .evaluate import NotRepeatable, evaluate, is_pandas
 from .expression import Expression, is_top_level
@@ -48,7 +48,7 @@ def user_frames(frame: FrameType | None) -> list[FrameType]:
     """The user frames from the running cell (or script) inward to `frame`, outermost first."""
     out: list[FrameType] = []
     while frame is not None and len(out) < _MAX_FRAMES:
-        if is_user_file(frame.f_code.co_filename):
+        if is_user_code(frame.f_code):
             out.append(frame)
             if is_top_level(frame.f_code):
                 break

@@ -18,6 +18,7 @@ from ...errors import NonFiniteError
 from ...oplog import OpEvent, Site
 from . import flight
 from .backward import Backward
+from .calling import Calls
 from .deferred import Deferred
 from .judging import Recording, looks_nonfinite, unseen
 from .operands import is_float, tensors_in
@@ -47,7 +48,8 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
         self._log = recording.log
         self._backward = backward
         self._deferred = deferred
-        self._writes = Writes(recording, backward, deferred)
+        self._calls = Calls()
+        self._writes = Writes(recording, backward, deferred, self._calls)
         self._plans: dict[Any, tuple[_Run | None, Plan]] = {}
         self._opened: list[Any] = []
 
@@ -55,12 +57,17 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
         """Run the call; look at what it returned."""
         if kwargs is None:
             kwargs = {}
+        frame = sys._getframe(1)
         if self.step is not None and self._is_inside_step():
-            return func(*args, **kwargs)
+            return self._calls.at(frame)(func, args, kwargs)
         run, plan = self._plans.get(func) or self._decide(func)
         if run is None or not self._recording.is_open:
-            return func(*args, **kwargs)
-        return run(plan, func, args, kwargs, sys._getframe(1))
+            return self._calls.at(frame)(func, args, kwargs)
+        return run(plan, func, args, kwargs, frame)
+
+    def close(self) -> None:
+        """After the mode was taken off the stack: forget where calls came from."""
+        self._calls.close()
 
     def _decide(self, func: Any) -> tuple[_Run | None, Plan]:
         plan = plan_of(func)
@@ -87,7 +94,7 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
         if kwargs and kwargs.get("out") is not None:
             return self._writes.inplace(plan, func, args, kwargs, frame)
         before = _sequence()
-        result = func(*args, **kwargs)
+        result = self._calls.at(frame)(func, args, kwargs)
         kind = type(result)
         if kind is bool or kind is int or result is None:
             return result
@@ -150,7 +157,7 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
 
     # --- leaving torch ------------------------------------------------------------------------------------------------
     def _escape(self, plan: Plan, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
-        result = func(*args, **kwargs)
+        result = self._calls.at(frame)(func, args, kwargs)
         try:
             with unseen():
                 t = args[0] if args else None
@@ -174,33 +181,34 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
             return self._op(plan, func, args, kwargs, frame)
         self._opened.append(func)
         try:
-            return self._with_mode(clone, args, kwargs)
+            return self._with_mode(clone, args, kwargs, frame)
         finally:
             self._opened.remove(func)
 
     def _run_backward(self, plan: Plan, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         clone = unguarded(func)
         if clone is None or func in self._opened:
-            return func(*args, **kwargs)
+            return self._calls.at(frame)(func, args, kwargs)
         self._opened.append(func)
         try:
             with self._backward.running(args, kwargs, frame):
-                result = self._with_mode(clone, args, kwargs)
+                result = self._with_mode(clone, args, kwargs, frame)
         finally:
             self._opened.remove(func)
         if func is torch.autograd.grad:
             self._backward.ends.explain_results(result, args, kwargs)
         return result
 
-    def _with_mode(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _with_mode(self, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         """Call with this mode on: torch switches it off while it handles a call."""
+        call = self._calls.at(frame)
         insert(self)
         try:
-            return func(*args, **kwargs)
+            return call(func, args, kwargs)
         finally:
             remove(self)
 
     def _retain(self, plan: Plan, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
-        result = func(*args, **kwargs)
+        result = self._calls.at(frame)(func, args, kwargs)
         self._backward.ends.retain(args[0])
         return result

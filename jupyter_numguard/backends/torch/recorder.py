@@ -56,5 +56,6 @@ class TorchRecorder:
         finally:
             update.close()
             compiled.close()
+            mode.close()
             backward.close()
             recording.close()

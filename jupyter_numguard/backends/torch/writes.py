@@ -16,6 +16,7 @@ from ...model import FINITE, NonFiniteState, Phase
 from ...oplog import OpEvent
 from . import flight
 from .backward import Backward
+from .calling import Calls
 from .deferred import Deferred
 from .judging import Recording, looks_nonfinite, unseen
 from .operands import is_float, nonfinite_numbers, tensors_in
@@ -31,11 +32,12 @@ MAX_COPY = 1 << 20  # bytes of an in-place target that are copied before the ope
 class Writes:
     """Runs and looks at the calls that write; each method takes the plan, the function, its arguments and the caller's frame."""
 
-    def __init__(self, recording: Recording, backward: Backward, deferred: Deferred) -> None:
+    def __init__(self, recording: Recording, backward: Backward, deferred: Deferred, calls: Calls) -> None:
         self._recording = recording
         self._log = recording.log
         self._backward = backward
         self._deferred = deferred
+        self._calls = calls
 
     def inplace(self, plan: Plan, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         """`x.op_()`, `x += y`, `op(..., out=x)`."""
@@ -50,7 +52,7 @@ class Writes:
         except Exception as error:
             self._recording.fail(plan.native, error)
         before = _sequence()
-        result = func(*args, **kwargs)
+        result = self._calls.at(frame)(func, args, kwargs)
         self._after_write(plan, targets, old, args, kwargs, before, frame)
         return result
 
@@ -105,7 +107,7 @@ class Writes:
     def setitem(self, plan: Plan, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         """`x[i] = v`: what v holds decides; looking at all of x would make filling a buffer row by row quadratic."""
         before = _sequence()
-        result = func(*args, **kwargs)
+        result = self._calls.at(frame)(func, args, kwargs)
         if len(args) == 3:
             self._after_copy(plan, args[0], args[2], args, before, frame, covers=False)
         return result
@@ -113,7 +115,7 @@ class Writes:
     def copy(self, plan: Plan, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         """`x.copy_(y)`, `x.fill_(v)`."""
         before = _sequence()
-        result = func(*args, **kwargs)
+        result = self._calls.at(frame)(func, args, kwargs)
         if len(args) >= 2:
             self._after_copy(plan, args[0], args[1], args, before, frame, covers=True)
         return result
@@ -165,7 +167,7 @@ class Writes:
 
     def reset(self, plan: Plan, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         """`x.zero_()`, `x.uniform_()`: finite whatever it was."""
-        result = func(*args, **kwargs)
+        result = self._calls.at(frame)(func, args, kwargs)
         if self._recording.has_notes:
             with unseen():
                 for t in _targets(args, kwargs):
@@ -174,7 +176,7 @@ class Writes:
 
     def empty(self, plan: Plan, func: Any, args: Any, kwargs: Any, frame: FrameType) -> Any:
         """Memory before its first write."""
-        result = func(*args, **kwargs)
+        result = self._calls.at(frame)(func, args, kwargs)
         try:
             with unseen():
                 site = self._recording.site(plan.name, frame)
