@@ -275,26 +275,27 @@ class Session:
             log.mark([known.key], log.carry(known.origin, known.state, known.intended))
 
     def _diagnosed(self, explained: Sequence[Explained], roots: Mapping[str, object]) -> tuple[Finding, ...]:
-        """Each finding with its diagnoses; findings of one origin share them."""
+        """Each finding with its diagnoses; findings of one origin share them, gradients apart from values."""
         libraries = library_names(roots)
         aliases = tuple((name, dotted) for name, (dotted, _) in libraries.items())
         modules = {name: value for name, (_, value) in libraries.items()}
         modules |= {name: value for name, value in roots.items() if is_pure_layer(value)}
-        known: dict[Origin, tuple[Diagnosis, ...]] = {}
+        known: dict[tuple[Origin, bool], tuple[Diagnosis, ...]] = {}
         out = []
         for e in explained:
             origin = e.finding.origin
             if origin is None:
                 out.append(e.finding)
                 continue
-            if origin not in known:
+            same = (origin, any(".grad" in path for path in (e.finding.variable, *e.finding.aliases)))
+            if same not in known:
                 path = dataclasses.replace(e.path, aliases=aliases)
                 samples = dict(e.samples)
                 if origin.function is None or not samples:
                     samples = {**self._samples(path, roots), **samples}
                 run = verifier(samples, modules, gradient=True) if samples else None
-                known[origin] = diagnose(path, load_rules(), load_rewrites(), run)
-            out.append(dataclasses.replace(e.finding, diagnoses=known[origin]))
+                known[same] = diagnose(path, load_rules(), load_rewrites(), run)
+            out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
         return tuple(out)
 
     @staticmethod
