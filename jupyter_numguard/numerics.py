@@ -1,13 +1,15 @@
 """Run a function on private copies under its framework, value and gradient, and hand back float64 ndarrays.
 
 No framework is imported: what the user did not import has no sample either. Nothing global is changed: torch's gradient
-mode and numpy's error state are set for the call only, warning filters and random state are not touched.
+mode, numpy's error state and the warning filters are set for the call only, random state is not touched.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,20 @@ class Outcome:
         import numpy
 
         return all(bool(numpy.isfinite(a).all()) for a in (self.value, *self.gradients) if a is not None)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Inside, nothing is warned about: the user's own run has warned already.
+
+    `warnings.catch_warnings` would make Python forget which lines have warned: the user would hear them a second time.
+    """
+    filters = warnings.filters
+    warnings.filters = [("ignore", None, Warning, None, 0)]
+    try:
+        yield
+    finally:
+        warnings.filters = filters
 
 
 def is_tensor(value: object, framework: Framework) -> bool:

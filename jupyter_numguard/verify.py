@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .model import Framework
-from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, widened
+from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, unheard, widened
 from .purity import BUILTINS, is_pure_layer, why_not_run
 from .rewrite import Form, Part, Proposal, Verdict, VerifyRun
 from .terms import parse
@@ -49,7 +49,8 @@ def verifier(samples: Mapping[str, object], modules: Mapping[str, object], *, gr
 
     def run(proposal: Proposal) -> Verdict:
         try:
-            return Verdict(True, _Run(proposal, samples, modules, gradient).note())
+            with unheard():
+                return Verdict(True, _Run(proposal, samples, modules, gradient).note())
         except _NotRun as reason:
             return Verdict(False, f"Not run: {reason}.")
         except _Refuted as reason:

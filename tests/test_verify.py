@@ -251,3 +251,17 @@ def test_inference_mode_is_no_obstacle() -> None:
 
     assert got.verified, got
     assert "gradient" not in got.note
+
+
+def test_what_warns_is_run_unheard_and_keeps_which_lines_have_warned() -> None:
+    """An operation that warned in the user's cell warns no second time, and the cell's own line stays silent."""
+    x = torch.tensor([1.0])
+    space: dict[str, Any] = {"torch": torch, "x": x, "__name__": "__main__"}
+    cell = compile("y = torch.std(x)", "<ipython-input-verify>", "exec")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("default")
+        exec(cell, space)
+        verdict("NG401", "std", "y = torch.std(x)", x=x)
+        exec(cell, space)
+
+    assert [("<ipython-input-verify>", 1)] == [(w.filename, w.lineno) for w in seen]
