@@ -72,6 +72,18 @@ TORCH = {
         "logits = torch.randn(2, 10)\ncut = logits.topk(3).values[:, -1:]\n"
         "logits[logits < cut] = -float('Inf')\nprobs = torch.softmax(logits, -1)\nnext_token = torch.multinomial(probs, 1)",
     ],
+    "-inf written by a function of the notebook": [
+        "import torch\ndef keep_positive(t):\n    return t.masked_fill(t < 0, float('-inf'))",
+        "f = keep_positive(torch.randn(2, 6))",
+    ],
+    "a running minimum that starts from inf": [
+        "import torch",
+        "m = torch.full((3,), float('inf'))\nfor i in range(2):\n    m = torch.minimum(m, m + 1)",
+    ],
+    "several writes of -inf on one line": [
+        "import torch",
+        "t = torch.randn(4, 4); t[:, 0] = -float('inf'); t[3, :] = -float('inf')",
+    ],
     "CTC loss with finite targets": [
         "import torch, torch.nn.functional as F",
         "lp = torch.randn(10, 2, 5, requires_grad=True)\n"
@@ -85,6 +97,10 @@ NUMPY = {
         "import io, numpy as np, pandas as pd",
         "df = pd.read_csv(io.StringIO('a,b\\n1,\\n,2\\n3,4'))\nfull = df.dropna()\nm = df['a'].mean()",
         "df2 = df.rename(columns={'a': 'x'})\njoined = df2.merge(pd.DataFrame({'x': [1.0]}), how='left')\nlag = df2.x.shift(1)",
+    ],
+    "shortest paths that start from inf": [
+        "import numpy as np",
+        "D = np.full((4, 4), np.inf)\nfor k in range(4): D = np.minimum(D, D[:, k:k+1] + D[k:k+1, :])",
     ],
     "inf written as an upper bound": [
         "import numpy as np, math",

@@ -41,6 +41,11 @@ NOTEBOOKS: dict[str, list[str]] = {
         "import numpy as np, torch\na = np.ones(4)\nt = torch.from_numpy(a)\nv = a[1:3]",
         "b = 1\nv[:] = np.nan\nc = 2",
     ],
+    "one element of a larger array": [
+        "import numpy as np\nd = np.ones(100)",
+        "k = 1\nd[7] = np.log(0.0)",
+    ],
+    "several statements on one line": ["import torch", "a = torch.zeros(2); b = a / a; c = 1"],
     "a function of another cell changes a global": [
         "import torch\nstate = {'m': torch.ones(2)}\ndef update():\n    state['m'] = state['m'] / 0",
         "k = 1\nupdate()\nk = 2",
@@ -131,6 +136,21 @@ def test_a_write_through_a_view_is_one_finding_with_aliases(ran: dict[str, list[
     assert [(0, 2)] == [(e, line) for _, e, line in said(cell)]
     (alarm,) = cell.alarms
     assert {"a", "t", "v"} == {alarm["variable"], *alarm["aliases"]}
+
+
+def test_a_write_of_one_element_is_seen(ran: dict[str, list[Cell]]) -> None:
+    """No sampling: element 7 of 100."""
+    _, cell = ran["one element of a larger array"]
+
+    assert [("d", 0, 2)] == said(cell)
+    assert (1, [7]) == (cell.alarms[0]["counts"]["neginf"], cell.alarms[0]["first_index"])
+
+
+def test_statements_that_share_a_line_are_told_apart(ran: dict[str, list[Cell]]) -> None:
+    """The statement is named without its neighbours."""
+    _, cell = ran["several statements on one line"]
+
+    assert [("b", "b = a / a", "div")] == [(a["variable"], a["origin"]["code"], a["origin"]["op"]) for a in cell.alarms]
 
 
 def test_what_a_function_changes_is_blamed_on_the_call(ran: dict[str, list[Cell]]) -> None:
