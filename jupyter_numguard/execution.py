@@ -77,7 +77,6 @@ class Execution:
         ref: Its number and cell id.
         mode: "trace" once `start_trace` was called.
         began: `time.perf_counter()` at its start.
-        spent: Seconds that numguard took inside the cell, statement checks included.
     """
 
     def __init__(
@@ -102,7 +101,6 @@ class Execution:
         self.ref = ref
         self.mode: Mode = "watch"
         self.began = time.perf_counter()
-        self.spent = 0.0
         self.quiet = False
         self._namespace = namespace
         self._home = home
@@ -114,7 +112,6 @@ class Execution:
         self._file = ""
         self._fingerprints: dict[str, Hashable] = {}
         self.recorder: Recorder | None = Recorder(code.names_at, watch=True) if watch else None
-        self._recording = False
 
     # --- recorder ---------------------------------------------------------------------------------------------------
     def start_trace(self, *, stop: bool, quiet: bool, seed: Callable[[OpLog], None]) -> None:
@@ -128,13 +125,11 @@ class Execution:
         self.recorder.log.statement = len(self._done) + len(self._open) - 1
         seed(self.recorder.log)
         self.recorder.start()
-        self._recording = True
 
     def stop_recording(self) -> None:
         """End the recorders; the log stays."""
         if self.recorder is not None:
             self.recorder.stop()
-        self._recording = False
 
     @property
     def log(self) -> OpLog | None:
@@ -144,7 +139,6 @@ class Execution:
     # --- statements -------------------------------------------------------------------------------------------------
     def before_statement(self, code: CodeType) -> Opened:
         """A top-level statement is about to run; answers what it is."""
-        start = time.perf_counter()
         cell = self._cell_of(code)
         self._code.add(code, cell)
         line, column = first_position(code)
@@ -158,12 +152,10 @@ class Execution:
         if self.recorder is not None:
             self.recorder.log.statement = index
             self.recorder.refresh()
-        self.spent += time.perf_counter() - start
         return Opened(node, statement, reads, line, is_last=cell.source.is_last(node))
 
     def after_statement(self, code: CodeType) -> None:
         """It ended."""
-        start = time.perf_counter()
         if not self._open:
             return
         done = self._open.pop()
@@ -181,7 +173,6 @@ class Execution:
         far = statement is None or not _FAR_REACHING.isdisjoint(statement.calls) or self._calls_far(functions)
         roots = namespace if far else {n: namespace[n] for n in touched}
         self._glance(done, roots)
-        self.spent += time.perf_counter() - start
 
     @staticmethod
     def _calls_far(functions: Sequence[FunctionType]) -> bool:

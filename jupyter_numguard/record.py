@@ -15,7 +15,6 @@ from typing import Any
 
 from .backends import loaded_backends
 from .backends.base import Backend
-from .model import NotTraced
 from .oplog import OpEvent, OpLog, Site
 
 MAX_SAMPLE_BYTES = 1 << 20  # per tensor (product.md, "Where the operands come from")
@@ -79,11 +78,6 @@ class Recorder:
             except Exception as error:  # what it recorded so far still counts
                 self.log.add_not_traced(name, f"its recorder did not stop cleanly: {type(error).__name__}: {error}")
         self._open.clear()
-
-    @property
-    def not_traced(self) -> tuple[NotTraced, ...]:
-        """What could not be seen."""
-        return self.log.not_traced
 
     def _name_and_sample(
         self, event: OpEvent, frame: FrameType | None, operands: Sequence[Any], results: Sequence[Any]
