@@ -1,8 +1,9 @@
-# numguard: four things to type. `make demo` needs python3.11, make and apt, nothing else.
+# numguard: five things to type. `make demo` needs python3.11, make and apt, nothing else.
 #
 #   make demo    run notebooks/quickstart.ipynb in a real kernel and print its reports
 #   make lab     open JupyterLab on that notebook
 #   make test    the whole test suite, in real kernels and a real browser
+#   make bench   what numguard costs, against its limits and peers (some minutes)
 #   make check   what needs no test: style, types, layers, generated files
 #
 # All share one environment, .venv, made on first use from pyproject.toml and constraints.txt.
@@ -15,7 +16,7 @@ STAMP := $(VENV)/.complete
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: demo lab test check format generate clean
+.PHONY: demo lab test bench check format generate clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -28,6 +29,9 @@ test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP)
 	$(PYTHON) scripts/environment.py chromium
 	$(BIN)/python -m pytest
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
 
 check: $(STAMP)
 	$(BIN)/ruff check .
