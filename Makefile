@@ -28,7 +28,7 @@ lab: $(STAMP)
 test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP)
 	$(PYTHON) scripts/environment.py chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
