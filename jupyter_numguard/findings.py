@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .codemap import CodeMap
+from .histories import shown_of, trends_of
 from .lineage import Lineage, StatementRun
 from .model import Counts, Finding, Framework, LineagePath, Origin, TensorInfo
 from .nonfinite import NonFinite
-from .oplog import Key, OpEvent
-from .steps import statements_of, steps_of
+from .oplog import Key, OpEvent, OpLog
+from .steps import source_around, statements_of, steps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,13 @@ def explain(
     *,
     function: str | None = None,
     scaled: bool = False,
+    log: OpLog | None = None,
+    names: Mapping[Key, tuple[str, ...]] | None = None,
 ) -> Explained:
     """Where one non-finite tensor came from and whether it is meant.
 
     Args:
+        log: What was recorded in this execution; `names` are the paths of every memory. Both only for how it grew.
         function: Name of the function whose local variable this is; None for the notebook's own.
         scaled: A GradScaler is at work: a non-finite gradient is a step that it skips.
     """
@@ -75,6 +79,7 @@ def explain(
         intended = "gradient of a step that the GradScaler skips while it looks for a scale"
     elif answer.event is None and _looks_like_mask(n, answer.origin):
         intended = "attention mask: 0 where it looks, -Inf where it does not"
+    trends = trends_of(n.path, n.key, answer, log, names or {}, code) if intended is None else ()
     finding = Finding(
         variable=n.path,
         scope="notebook" if function is None else "local",
@@ -86,19 +91,22 @@ def explain(
         intended=intended,
         origin=answer.origin if intended is None else None,
         lineage=steps_of(n.path, n.counts, version, answer, lineage, code),
+        history=shown_of(trends, n.path),
         more=n.more,
     )
     statements, later = statements_of(answer, lineage, code)
     path = LineagePath(
         variable=n.path, origin=finding.origin, steps=finding.lineage, statements=statements,
-        later=later,
-        framework=n.tensor.framework,
+        later=later, history=finding.history,
+        framework=n.tensor.framework, trends=trends, source=source_around(answer, code),
     )  # fmt: skip
     became = (version.run.order if version is not None and version.run is not None else 0, lineage.event_order(n.key))
     return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order, became)
 
 
-def explain_event(event: OpEvent, run: StatementRun | None, lineage: Lineage, code: CodeMap) -> Explained | None:
+def explain_event(
+    event: OpEvent, run: StatementRun | None, lineage: Lineage, code: CodeMap, log: OpLog | None = None
+) -> Explained | None:
     """A non-finite value that is known by its operation only; None if it is meant, or came in from an earlier cell."""
     answer = lineage.from_event(event, run)
     origin, summary = answer.origin, event.result
@@ -109,6 +117,7 @@ def explain_event(event: OpEvent, run: StatementRun | None, lineage: Lineage, co
     counts = Counts(summary.size or 0, summary.nan or 0, summary.posinf or 0, summary.neginf or 0)
     target = code.names_at(event.site)[1] if event.site is not None else None
     variable = summary.variable or target or origin.code.split("\n")[0]
+    trends = trends_of(variable, None, answer, log, {}, code)
     finding = Finding(
         variable=variable,
         scope="local",
@@ -119,9 +128,13 @@ def explain_event(event: OpEvent, run: StatementRun | None, lineage: Lineage, co
         first_index=(),
         origin=origin,
         lineage=steps_of(variable, counts, None, answer, lineage, code),
+        history=shown_of(trends, variable),
     )
     statements, later = statements_of(answer, lineage, code)
-    path = LineagePath(variable, origin, finding.lineage, None, statements, later, (), finding.tensor.framework)
+    path = LineagePath(
+        variable, origin, finding.lineage, finding.history, statements, later, (), finding.tensor.framework, trends,
+        source=source_around(answer, code),
+    )  # fmt: skip
     return Explained(finding, path, answer.event.names, answer.order)
 
 

@@ -448,6 +448,27 @@ class SourceStatement:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """How one value that has to do with a finding changed from step to step.
+
+    Attributes:
+        role: "parameter" and "gradient" of an optimizer or of an update in place, "loss" that a gradient was asked of,
+            "result" of an operation of the user's.
+    """
+
+    role: Literal["parameter", "gradient", "loss", "result"]
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """An optimizer of the notebook: its class's name and its largest learning rate."""
+
+    name: str
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class LineagePath:
     """All that rules and rewrites may know of one non-finite variable; no tensor, no framework.
 
@@ -459,6 +480,11 @@ class LineagePath:
         aliases: The user's name -> full dotted name, for modules and framework functions: ("F", "torch.nn.functional").
             Empty: the usual names are assumed.
         framework: Whose operation failed; None where that is not known.
+        trends: How the losses, parameters and results around it changed, the closest first.
+        named: Measured at the failure: the tensors that the failing statement, and those that bound its names, name.
+        numbers: The Python numbers that these statements name, with their values.
+        optimizers: The optimizers of the notebook.
+        source: The whole text of the cell or file that holds the failing statement.
     """
 
     variable: str
@@ -469,3 +495,8 @@ class LineagePath:
     later: tuple[SourceStatement, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
     framework: Framework | None = None
+    trends: tuple[Trend, ...] = ()
+    named: tuple[TensorSummary, ...] = ()
+    numbers: tuple[tuple[str, float], ...] = ()
+    optimizers: tuple[Optimizer, ...] = ()
+    source: str = ""

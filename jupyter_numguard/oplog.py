@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from .errors import NonFiniteError
 from .frames import user_frame, user_stack
+from .growth import Series
 from .model import Confidence, NonFiniteState, NotTraced, Origin, Phase, TensorSummary
 
 Key = Hashable
@@ -43,6 +44,7 @@ class Site:
         lasti: Offset of the instruction in `code`, -1 if unknown; `co_positions` turns it into the guilty expression.
         op: The operation as the framework names it there.
         count: How often the operation ran here so far.
+        due: The run from which on its magnitude is noted next (`growth.py`); `growth` is what was noted.
     """
 
     code: CodeType | None
@@ -52,6 +54,8 @@ class Site:
     file: str = ""
     function: str = ""
     count: int = 0
+    due: int = 1
+    growth: Series = field(default_factory=Series)
     events: dict[Hashable, OpEvent] = field(default_factory=dict)
 
 
@@ -110,12 +114,15 @@ class OpLog:
         on_creation: Called once per new created event with (event, user frame, operands, results), while the operands
             are alive: `record.py` names them and copies what a rewrite needs.
         escaped: Non-finite values that left their framework (`.item()`, `float()`, printing), in order.
+        parameters, gradients: How the parameters of optimizers and their gradients grew, by the parameter's memory.
     """
 
     def __init__(self, *, stop: bool = False, on_creation: OnCreation | None = None) -> None:
         self.sites: dict[tuple[int, int, str], Site] = {}
         self.events: list[OpEvent] = []
         self.escaped: list[OpEvent] = []
+        self.parameters: dict[Key, Series] = {}
+        self.gradients: dict[Key, Series] = {}
         self.statement = -1
         self.stop = stop
         self.on_creation = on_creation

@@ -43,6 +43,7 @@ from .reach import library_names
 from .record import MAX_SAMPLE_BYTES
 from .rewrite import load_rewrites
 from .rule import load_rules
+from .surroundings import with_surroundings
 from .verify import verifier
 
 MAX_HISTORY = 500  # executions in the panel's strip
@@ -207,13 +208,13 @@ class Session:
         del final  # it holds the user's tensors
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         for n, aliases in group_by_memory(found, paths):
-            e = explain(n, aliases, self._lineage, self._code, scaled=scaled)
+            e = explain(n, aliases, self._lineage, self._code, scaled=scaled, log=log, names=paths)
             known[n.path] = _Known(n.key, n.state, e.finding.origin, e.finding.intended)
             old = self._known.get(n.path)
             if (old is None or old.key != n.key or n.root in bound) and not self._is_muted(n.path):
                 explained.append(e)
         for n, function in locals_:
-            explained.append(explain(n, (), self._lineage, self._code, function=function))
+            explained.append(explain(n, (), self._lineage, self._code, function=function, log=log, names=paths))
         if traced is not None:
             explained += self._escaped(traced, error, runs, explained)
         self._known = known
@@ -263,7 +264,7 @@ class Session:
         out = []
         for event in (*log.escaped, *stopped):
             run = next((r for r in runs if r.index == event.statement), None)
-            found = explain_event(event, run, self._lineage, self._code)
+            found = explain_event(event, run, self._lineage, self._code, log)
             if found is not None and found.finding.origin not in told:
                 told.add(found.finding.origin)
                 out.append(found)
@@ -293,6 +294,7 @@ class Session:
                 samples = dict(e.samples)
                 if origin.function is None or not samples:
                     samples = {**self._samples(path, roots), **samples}
+                path = with_surroundings(path, samples, roots)
                 run = verifier(samples, modules, gradient=True) if samples else None
                 known[same] = diagnose(path, load_rules(), load_rewrites(), run)
             out.append(dataclasses.replace(e.finding, diagnoses=known[same]))

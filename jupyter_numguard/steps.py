@@ -143,13 +143,10 @@ def statements_of(
 
     Inside a function only that function's own statements; at the top level also those of earlier cells.
     """
-    origin, run, event = answer.origin, answer.run, answer.event
+    origin, run = answer.origin, answer.run
     if origin is None:
         return (), ()
-    if event is not None and event.site is not None:
-        source = code.source_of(event.site.code, event.site.file)
-    else:
-        source = code.source_of_execution(origin.execution)
+    source = _source_of(answer, code)
     node = source.node_at(origin.line) if source is not None else None
     if source is None or node is None:
         return (), ()
@@ -172,6 +169,19 @@ def statements_of(
         out.append(SourceStatement(bound.execution, s.line, s.end_line, s.text))
         todo += sorted(s.reads)
     return tuple(out), tuple(later)
+
+
+def source_around(answer: Answer, code: CodeMap) -> str:
+    """The whole text of the cell or file that holds the failing statement."""
+    source = _source_of(answer, code)
+    return source.text if source is not None else ""
+
+
+def _source_of(answer: Answer, code: CodeMap) -> Source | None:
+    event = answer.event
+    if event is not None and event.site is not None:
+        return code.source_of(event.site.code, event.site.file)
+    return code.source_of_execution(answer.origin.execution) if answer.origin is not None else None
 
 
 def _in_later_cells(execution: ExecutionRef, lineage: Lineage) -> list[SourceStatement]:

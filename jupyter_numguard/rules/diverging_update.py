@@ -65,60 +65,103 @@ from __future__ import annotations
 from math import sqrt
 
 from jupyter_numguard import wording
-from jupyter_numguard.model import Category, Evidence, History, LineagePath
+from jupyter_numguard.growth import Growth
+from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
 
+from ._growth import described, diverged, is_training, update_rate
 from ._recognise import certain
 
 CATEGORY = Category.C7
-PRECEDES = {"NG203", "NG501", "NG801"}
+PRECEDES = {"NG203", "NG501", "NG702", "NG801", "NG803"}
 _ARITHMETIC = {
     "add", "sub", "mul", "pow", "matmul", "sum", "mean", "cumsum", "norm", "mse_loss", "update", "addcmul", "var", "std", "conv",
+    "lerp", "addcdiv", "grad_accumulate", "cast", "linear",
 }  # fmt: skip
-_GROWING_OPS = _ARITHMETIC | {
-    "exp",
-    "expm1",
-    "cross_entropy",
-    "softmax",
-    "cast",
-    "div",
-    "lerp",
-    "addcdiv",
-    "grad_accumulate",
-}
 _MIN_POINTS = 5
-_MIN_GROWTH = 1e3
+_LARGE_INPUT = 30.0  # inputs of a scale of about 1 seldom reach it
 
 
 def detect(path: LineagePath) -> Evidence | None:
-    """A history that grows, or arithmetic that overflows in a late occurrence of its line."""
+    """Something that is trained grew step by step; or arithmetic that overflows in a late run of its line."""
     origin = path.origin
-    if origin is None or origin.kind != "op" or origin.op not in _GROWING_OPS:
+    if origin is None or origin.kind != "op":
         return None
-    grown = _growth(path.history)
-    if grown is not None and path.history is not None:
-        first, last, steps = grown
-        text = f"The largest magnitude of {path.history.variable} grew from {wording.number(first)} to {wording.number(last)}"
-        return Evidence(f"{text} in the last {steps} recorded steps.", certain(origin, 0.92))
+    grown = diverged(path)
+    if grown and is_training(path):
+        # Of an operation with a domain (log, div) the growth is what stands behind; the operand is told first.
+        sure = 0.95 if origin.op in _ARITHMETIC else 0.88
+        parts = [described(*hit) for hit in grown[:1]]
+        other = next((hit for hit in grown[1:] if hit[1].variable != grown[0][1].variable), None)
+        parts += [described(*other)] if other is not None else []
+        return Evidence(f"{'; '.join(parts)}.{_rates(path)}", certain(origin, sure))
+    return None if grown else _late(path, origin)
+
+
+def _late(path: LineagePath, origin: Origin) -> Evidence | None:
+    """Without a history: the operands of plain arithmetic are huge in a late run."""
     result = origin.result
     operands = [x.absmax for x in origin.operands if x.absmax is not None]
     limit = wording.LARGEST.get(wording.dtype_name(result.dtype)) if result is not None else None
-    if limit is None or not operands or origin.occurrence < _MIN_POINTS:
+    if limit is None or not operands or origin.occurrence < _MIN_POINTS or origin.op not in _ARITHMETIC:
         return None
-    if origin.op in _ARITHMETIC and max(operands) > sqrt(limit) / 100:
-        text = f"At occurrence {origin.occurrence} of this line the operands of {origin.op} reach {wording.number(max(operands))}"
-        return Evidence(f"{text}; in its first occurrences the result was finite.", certain(origin, 0.8))
-    return None
+    if max(operands) <= sqrt(limit) / 100 or any(wording.num_nonfinite(x) for x in origin.operands):
+        return None
+    text = f"At occurrence {origin.occurrence} of this line the operands of {origin.op} reach {wording.number(max(operands))}"
+    sure = 0.8 if is_training(path) else 0.6
+    return Evidence(f"{text}; in its first occurrences the result was finite.{_rates(path)}", certain(origin, sure))
 
 
-def _growth(history: History | None) -> tuple[float, float, int] | None:
-    """(first, last, number of steps) of the longest rising end of the history; None where that is no growth."""
-    if history is None:
+def _rates(path: LineagePath) -> str:
+    """The learning rates that are known."""
+    known = [f"{o.name} has the learning rate {wording.number(o.learning_rate)}" for o in path.optimizers[:2]]
+    rate = update_rate(path)
+    if not known and rate is not None and rate[1] is not None:
+        known = [f"the rate `{rate[0]}` is {wording.number(rate[1])}"]
+    return f" {known[0][0].upper()}{known[0][1:]}." if known else ""
+
+
+def advise(path: LineagePath) -> str:
+    """What was measured decides what comes first: the scale of the inputs, a sum over the batch, or the rate itself."""
+    said = []
+    known = {t.history.variable for t in path.trends} | {path.variable}
+    large = [x for x in path.named if x.absmax is not None and x.absmax > _LARGE_INPUT and x.variable not in known]
+    grown = diverged(path)
+    inputs = [x for x in large if not _is_computed(path, x.variable or "") and (x.absmax or 0.0) < 1e12]
+    if inputs:
+        widest = max(inputs, key=lambda x: x.absmax or 0.0)
+        reach = wording.number(widest.absmax or 0.0)
+        said.append(
+            f"Bring inputs and targets to a scale of about 1: {wording.tensor(widest)} reaches {reach}, and the step "
+            "that is still stable shrinks with its square."
+        )
+    rate = _critical(path, grown[0][1] if grown else None)
+    said.append("Lower the learning rate, ten times at first." if rate is None else rate)
+    if any(".sum()" in s.source or ("reduction=" in s.source and "sum" in s.source) for s in path.statements[:1]):
+        said.append("Take the mean over the batch, not the sum: the gradient grows with the number of rows.")
+    said.append("Clip the gradient's norm where single steps are the trouble.")
+    return " ".join(said)
+
+
+def _critical(path: LineagePath, growth: Growth | None) -> str | None:
+    """A rate that the growth itself suggests: with a quadratic loss |1 - rate * curvature| is the factor per step."""
+    values = [o.learning_rate for o in path.optimizers] + [r[1] for r in [update_rate(path)] if r and r[1] is not None]
+    if len(values) != 1 or growth is None or growth.points < _MIN_POINTS:
         return None
-    points = [p for p in history.absmax if p == p and p != float("inf")]
-    start = len(points) - 1
-    while start > 0 and points[start - 1] <= points[start]:
-        start -= 1
-    rising = points[max(start, 0) :]
-    if len(rising) < _MIN_POINTS or not rising or rising[-1] < _MIN_GROWTH * max(rising[0], 1e-30):
+    trend = next(t for t in path.trends if t.history.variable == growth.variable)
+    factor = sqrt(growth.factor) if trend.role == "loss" else growth.factor
+    if not 1.0 < factor < 1e3 or trend.role == "result":
         return None
-    return rising[0], rising[-1], len(rising)
+    limit = 2 * values[0] / (1 + factor)
+    return (
+        f"Lower the learning rate: a growth of {wording.number(factor)} per step belongs, were the loss quadratic, to a rate "
+        f"that is stable only below about {wording.number(limit)}; begin at a tenth of that, {wording.number(limit / 10)}."
+    )
+
+
+def _is_computed(path: LineagePath, name: str) -> bool:
+    """Whether an earlier statement of the path computed it from a parameter: a prediction, no input."""
+    grown = {t.history.variable.split(".")[0] for t in path.trends}
+    return any(
+        s.source.strip().startswith(f"{name} =") and any(g in s.source.split("=", 1)[1] for g in grown)
+        for s in path.statements
+    )

@@ -25,6 +25,7 @@ from ...opnames import canonical_op
 from . import flight
 from .deferred import Deferred
 from .ends import Ends
+from .growing import note_result
 from .judging import Operands, Recording, looks_nonfinite, unseen, user_site
 from .leaves import Leaves
 from .operands import is_float, nonfinite_numbers, tensors_in
@@ -184,6 +185,8 @@ class Backward:
         """The loss, and the gradient it is started with."""
         roots = tensors_in(args[:1])
         self.watch_unseen(roots)
+        if roots and self.site is not None:
+            note_result(self.site, roots[0])
         if roots and flight.is_on_device(roots[0]):
             self.deferred.root = key(roots[0])
         if not self.recording.log.has_marks and next(nonfinite_numbers((args, kwargs)), None) is None:

@@ -20,6 +20,7 @@ from . import flight
 from .backward import Backward
 from .calling import Calls
 from .deferred import Deferred
+from .growing import note_result
 from .judging import Recording, looks_nonfinite, unseen
 from .operands import is_float, tensors_in
 from .plans import Plan, plan_of
@@ -130,6 +131,8 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
                 if not (t._is_view() and t._base is not None) and looks_nonfinite(t):
                     event = self._hit(plan, site, frame, args, kwargs, results)
                     break
+        if site is not None and site.count >= site.due and plan.kind != "move":
+            note_result(site, results[0])
         for t in results:
             if t.requires_grad:
                 events = (event,) if event is not None else self._operand_events(args, kwargs) if marked else ()

@@ -22,6 +22,7 @@ from .deferred import Deferred
 from .dense import hidden, values_of, why_unreadable
 from .flags import launch
 from .forward import ForwardMode
+from .growing import note_start, note_step
 from .judging import Operands, Recording, looks_nonfinite, unseen
 from .operands import is_float
 from .values import key, state
@@ -36,6 +37,7 @@ class Update:
         self._recording = recording
         self._mode = mode
         self._deferred = deferred
+        self._met: set[int] = set()
         self._handles = [
             register_optimizer_step_pre_hook(self._before),
             register_optimizer_step_post_hook(self._after),
@@ -48,7 +50,10 @@ class Update:
         self._mode.step = None
 
     def _before(self, optimizer: Any, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
-        if not self._recording.is_open or _is_users(optimizer):
+        if not self._recording.is_open:
+            return None
+        self._note_start(optimizer)
+        if _is_users(optimizer):
             return None
         self._mode.step = sys._getframe(1).f_code
         # args[0] is the optimizer. LBFGS and others call the closure from inside the step: it is the user's code.
@@ -57,6 +62,16 @@ class Update:
         if callable(kwargs.get("closure")):
             return args, {**kwargs, "closure": self._heard(kwargs["closure"])}
         return None
+
+    def _note_start(self, optimizer: Any) -> None:
+        if id(optimizer) in self._met:
+            return
+        self._met.add(id(optimizer))
+        try:
+            with unseen():
+                note_start(self._recording.log, optimizer)
+        except Exception as error:
+            self._recording.fail("parameters", error)
 
     def _heard(self, closure: Callable[..., Any]) -> Callable[..., Any]:
         mode = self._mode
@@ -78,6 +93,8 @@ class Update:
         try:
             with unseen():
                 site = self._recording.log.site(f"{type(optimizer).__name__}.step", sys._getframe(1))
+                if site is not None:
+                    note_step(self._recording.log, optimizer, site)
                 for p, slots in self._nonfinite(optimizer):
                     self._look(type(optimizer).__name__, slots, p, site)
                 self._deferred.end_step(optimizer, site, sys._getframe(1))

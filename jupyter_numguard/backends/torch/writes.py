@@ -18,6 +18,7 @@ from . import flight
 from .backward import Backward
 from .calling import Calls
 from .deferred import Deferred
+from .growing import note_result
 from .judging import Recording, looks_nonfinite, unseen
 from .operands import is_float, nonfinite_numbers, tensors_in
 from .plans import Plan
@@ -88,6 +89,8 @@ class Writes:
                 if event is None and self._recording.has_notes:
                     for t in targets:
                         self._recording.overwritten(t)
+                if site is not None and site.count >= site.due:
+                    note_result(site, targets[0])
                 events = (event,) if event is not None else ()
                 for t in targets:
                     if t.requires_grad and t.grad_fn is not None:

@@ -1,0 +1,102 @@
+"""How what has to do with a finding grew before it: which of the recorded magnitudes are told, and under which names."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from .codemap import CodeMap
+from .growth import Series, rising_end
+from .lineage import Answer
+from .model import History, Origin, Trend
+from .oplog import Key, OpEvent, OpLog, Site
+
+MAX_TRENDS = 8
+_BACKWARD = re.compile(r"^(?:\w+ = )?(.+?)\.backward\(|\bgrad\(\s*([\w.]+)")
+_ROOT = re.compile(r"[.\[]")
+
+
+def trends_of(
+    variable: str, key: Key | None, answer: Answer, log: OpLog | None, names: Mapping[Key, Sequence[str]], code: CodeMap
+) -> tuple[Trend, ...]:
+    """What was recorded around one finding, the closest to it first: its own, its origin's line, losses, parameters.
+
+    Args:
+        names: The paths of every memory that the notebook holds.
+    """
+    origin = answer.origin
+    if log is None or origin is None:
+        return ()
+    own: list[Trend] = []
+    near: list[Trend] = []
+    losses: list[Trend] = []
+    for site in log.sites.values():
+        trend = _of_site(site, answer.event, code)
+        if trend is None:
+            continue
+        if trend.role == "loss":
+            losses.append(trend)
+        elif trend.history.variable == variable and _same_scope(site, origin, code):
+            own.append(trend)
+        elif answer.event is not None and site is answer.event.site:
+            near.append(trend)
+    params = [
+        trend
+        for role, known, suffix in (("parameter", log.parameters, ""), ("gradient", log.gradients, ".grad"))
+        for memory, series in known.items()
+        if (trend := _of_parameter(role, _before(series, origin), names.get(memory, ()), suffix)) is not None
+    ]
+    mine = [t for t in params if t.history.variable == variable]
+    rest = sorted((t for t in [*losses, *params] if t not in mine), key=lambda t: -_grown(t.history))
+    return tuple(dict.fromkeys([*mine, *own, *near, *rest]))[:MAX_TRENDS]
+
+
+def shown_of(trends: Sequence[Trend], variable: str) -> History | None:
+    """The history that a finding shows: its own, else the one that grew most."""
+    own = next((t.history for t in trends if t.history.variable == variable), None)
+    if own is not None or not trends:
+        return own
+    return max((t.history for t in trends), key=_grown)
+
+
+def _before(series: Series, origin: Origin) -> Series:
+    """The points up to the failing run: what an optimizer made of it afterwards explains nothing."""
+    if not origin.occurrence or origin.phase == "update":
+        return series
+    kept = [(s, a) for s, a in zip(series.step, series.absmax, strict=True) if s <= origin.occurrence]
+    return Series([s for s, _ in kept], [a for _, a in kept])
+
+
+def _grown(history: History) -> float:
+    end = rising_end(history)
+    return 0.0 if end is None else end.log_ratio
+
+
+def _of_parameter(role: str, series: Series, paths: Sequence[str], suffix: str) -> Trend | None:
+    plain = min(paths, key=lambda p: (len(_ROOT.findall(p)), len(p)), default=None)
+    history = series.history(f"{plain}{suffix}") if plain is not None else None
+    return None if history is None else Trend("parameter" if role == "parameter" else "gradient", history)
+
+
+def _of_site(site: Site, failed: OpEvent | None, code: CodeMap) -> Trend | None:
+    series = site.growth
+    if failed is not None and failed.site is site and failed.occurrence:
+        series = series.until(failed.occurrence, math.nan if failed.state.nan and not failed.state.inf else math.inf)
+    if len(series.step) < 2:
+        return None
+    if site.op == "backward":
+        found = _BACKWARD.search(code.place_of(site).code)
+        history = series.history((found[1] or found[2]).strip("( ") if found is not None else "loss")
+        return None if history is None else Trend("loss", history)
+    target = code.names_at(site)[1]
+    if target is None and not (failed is not None and failed.site is site):
+        return None
+    place = code.place_of(site)
+    name = target or (place.span.text if place.span is not None and len(place.span.text) <= 40 else None) or site.op
+    history = series.history(name)
+    return None if history is None else Trend("result", history)
+
+
+def _same_scope(site: Site, origin: Origin, code: CodeMap) -> bool:
+    return code.place_of(site).function in (None, origin.function)

@@ -1,0 +1,153 @@
+"""How values grew: bounded series, the rising end of one, and what findings of real training loops show."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from jupyter_numguard.growth import MAX_POINTS, Series, next_run, rising_end
+from jupyter_numguard.model import History
+
+from .harness import run
+
+DIVERGING = """import torch
+torch.manual_seed(0)
+x, y = torch.randn(32, 4), torch.randn(32, 1)
+layer = torch.nn.Linear(4, 1)
+opt = torch.optim.SGD(layer.parameters(), lr={rate})
+for step in range(200):
+    opt.zero_grad()
+    loss = ((layer(x) - y) ** 2).mean()
+    loss.backward()
+    opt.step()
+"""
+BY_HAND = """import torch
+w = torch.tensor(2.0, requires_grad=True)
+for step in range(100):
+    loss = w.pow(4)
+    loss.backward()
+    with torch.no_grad():
+        w -= 0.5 * w.grad
+    w.grad = None
+"""
+RECURRENCE = """import torch
+torch.manual_seed(0)
+W, h = torch.randn(64, 64), torch.ones(1, 64)
+for t in range(200):
+    h = h @ W
+"""
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, list[dict[str, Any]]]:
+    """The alarms of each program, traced."""
+    programs = {
+        "optimizer": DIVERGING.format(rate=5.0),
+        "one step": DIVERGING.format(rate=1e30),
+        "healthy": DIVERGING.format(rate=0.05),
+        "by hand": BY_HAND,
+        "recurrence": RECURRENCE,
+    }
+    answers = run([{"cells": [source], "traced": None} for source in programs.values()])
+    return {name: cells[0].alarms for name, cells in zip(programs, answers, strict=True)}
+
+
+def test_a_series_stays_bounded_and_keeps_its_newest_points() -> None:
+    """After ten thousand steps a report gets at most 200 points, in order, the last hundred without a gap."""
+    series = Series()
+    for step in range(1, 10_001):
+        series.add(step, float(step))
+
+    history = series.history("loss")
+
+    assert history is not None
+    assert len(series.step) <= 401
+    assert MAX_POINTS == len(history.step)
+    assert sorted(set(history.step)) == list(history.step)
+    assert 1 == history.step[0]
+    assert tuple(range(9901, 10_001)) == history.step[-100:]
+
+
+def test_a_series_ends_with_its_first_nonfinite_point() -> None:
+    """What comes after it says nothing about how it grew."""
+    series = Series()
+    for step, value in enumerate((1.0, 2.0, math.inf, 3.0, math.nan)):
+        series.add(step, value)
+
+    assert [1.0, 2.0, math.inf] == series.absmax
+
+
+def test_costly_magnitudes_are_taken_ever_more_seldom() -> None:
+    """Of ten thousand runs of a line fewer than thirty are measured."""
+    runs, run_ = [], 1
+    while run_ < 10_000:
+        run_ = next_run(run_)
+        runs.append(run_)
+
+    assert [2, 3, 4, 6, 8, 12, 16, 24] == runs[:8]
+    assert len(runs) < 30
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((1.0, 2.0, 4.0, 8.0), (1.0, 8.0, 3)),
+        ((100.0, 10.0, 1.0, 1e3, 1e6), (1.0, 1e6, 2)),  # it fell before it rose
+        ((1.0, 5.0, 3.0, 50.0, 30.0, 500.0), (1.0, 500.0, 5)),  # swings do not end a rise
+        ((8.0, 4.0, 2.0), None),
+        ((1.0,), None),
+        ((0.0, 0.0), None),
+        ((1.0, 10.0, math.inf), (1.0, 10.0, 1)),
+    ],
+)
+def test_the_rising_end_of_a_history(values: tuple[float, ...], expected: tuple[float, float, int] | None) -> None:
+    """From the last minimum on; without non-finite points."""
+    end = rising_end(History("x", tuple(range(len(values))), values))
+
+    assert expected == (None if end is None else (end.first, end.last, end.steps))
+
+
+def test_the_loss_of_a_diverging_training_shows_how_it_grew(findings: dict[str, list[dict[str, Any]]]) -> None:
+    """One point per step, rising, up to the step that overflowed."""
+    (loss,) = [f for f in findings["optimizer"] if f["variable"] == "loss"]
+
+    history = loss["history"]
+
+    assert "loss" == history["variable"]
+    assert list(range(1, len(history["step"]) + 1)) == history["step"]
+    assert "Infinity" == history["absmax"][-1]
+    assert loss["origin"]["occurrence"] == history["step"][-1]
+    assert history["absmax"][:-1] == sorted(history["absmax"][:-1])
+
+
+@pytest.mark.parametrize("program", ["optimizer", "one step", "by hand"])
+def test_divergence_is_told_with_its_growth(findings: dict[str, list[dict[str, Any]]], program: str) -> None:
+    """The first diagnosis is the divergence, its evidence names first and last magnitude."""
+    best = findings[program][0]["diagnoses"][0]
+
+    assert "NG701" == best["rule"]
+    assert " grew from " in best["evidence"]
+
+
+def test_numbers_of_the_evidence_are_points_of_a_recorded_history(findings: dict[str, list[dict[str, Any]]]) -> None:
+    """No number is claimed that was not measured."""
+    loss = next(f for f in findings["optimizer"] if f["variable"] == "loss")
+    points = [a for a in loss["history"]["absmax"] if not isinstance(a, str)]
+
+    assert f"grew from {min(points):.4g} to {max(points):.4g}" in loss["diagnoses"][0]["evidence"]
+
+
+def test_a_layer_outside_training_has_a_history_too(findings: dict[str, list[dict[str, Any]]]) -> None:
+    """The state of a recurrence, at runs 2, 3, 4, 6, 8, … of its line, and the run that failed."""
+    history = findings["recurrence"][0]["history"]
+
+    assert "h" == history["variable"]
+    assert [2, 3, 4, 6, 8, 12] == history["step"][:6]
+    assert findings["recurrence"][0]["origin"]["occurrence"] == history["step"][-1]
+
+
+def test_a_healthy_training_raises_no_alarm(findings: dict[str, list[dict[str, Any]]]) -> None:
+    """Measuring changes nothing."""
+    assert [] == findings["healthy"]
