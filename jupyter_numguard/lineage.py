@@ -170,14 +170,15 @@ class Lineage:
 
     def _take(self, run: StatementRun, states: dict[Key, NonFiniteState]) -> None:
         before = [v for v in self._by_path.values() if v.root in run.reads]
+        there = {seen.path for seen in run.seen}
+        for gone in [v for v in self._by_path.values() if v.root in run.binds and v.path not in there]:
+            self._drop(gone)  # what its name held before: the elements of a list that was begun anew
         new: list[Version] = []
         for seen in run.seen:
             old = self._by_path.get(seen.path)
             if not seen.nonfinite:
                 if old is not None:
-                    del self._by_path[seen.path]
-                    if self._by_key.get(old.key) is old:
-                        del self._by_key[old.key]
+                    self._drop(old)
                 continue
             if old is not None and old.key == seen.key and seen.root not in run.binds:
                 continue  # it merely stays so
@@ -191,6 +192,11 @@ class Lineage:
         for version in new:
             self._by_path[version.path] = version
             self._by_key[version.key] = version
+
+    def _drop(self, version: Version) -> None:
+        del self._by_path[version.path]
+        if self._by_key.get(version.key) is version:
+            del self._by_key[version.key]
 
     def forget(self) -> None:
         """Drop everything (`%numguard reset`)."""

@@ -385,7 +385,8 @@ class Statement:
         line, end_line: 1-based in the text as the user sees it.
         code: The whole statement; of a compound statement its header, up to the colon.
         text: The full lines, indentation and body included.
-        reads: Names it may read, those of nested expressions and bodies included (not of function bodies it defines).
+        reads: Names it may read with the value they had before it, those of nested expressions and bodies included (not
+            of function bodies it defines).
         binds: Names it may bind at its own level.
         calls: Last parts of the names of what it calls, in source order ("read_csv", "backward").
         operators: Canonical names of the arithmetic operators it holds, in source order.

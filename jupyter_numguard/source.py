@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
+from .flow import bound_first
 from .model import INF_WORDS, NAN_WORDS, Span, Statement, Written
 
 _Compound = (
@@ -169,7 +170,7 @@ class Source:
             end_line=last + self.offset,
             code=code,
             text=text,
-            reads=frozenset(reads),
+            reads=frozenset(reads) - bound_first(node),
             binds=frozenset(binds),
             calls=tuple(_name_of_call(n) for n in own if isinstance(n, ast.Call)),
             operators=tuple(
