@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .codemap import CodeMap
+from .forward_lines import placed
 from .histories import shown_of, trends_of
 from .lineage import Lineage, StatementRun
 from .model import Counts, Finding, Framework, LineagePath, Origin, TensorInfo
@@ -70,7 +71,7 @@ def explain(
         function: Name of the function whose local variable this is; None for the notebook's own.
         scaled: A GradScaler is at work: a non-finite gradient is a step that it skips.
     """
-    answer = lineage.answer(n.leaf, n.root, n.key, n.tensor.framework, n.state)
+    answer = placed(lineage.answer(n.leaf, n.root, n.key, n.tensor.framework, n.state), lineage, code)
     version = lineage.version_of(n.leaf, n.key)
     intended = None
     if answer.origin is None and answer.intended is not None:
@@ -108,7 +109,7 @@ def explain_event(
     event: OpEvent, run: StatementRun | None, lineage: Lineage, code: CodeMap, log: OpLog | None = None
 ) -> Explained | None:
     """A non-finite value that is known by its operation only; None if it is meant, or came in from an earlier cell."""
-    answer = lineage.from_event(event, run)
+    answer = placed(lineage.from_event(event, run), lineage, code)
     origin, summary = answer.origin, event.result
     if summary is None and answer.event is not None:
         summary = answer.event.result

@@ -156,6 +156,18 @@ class OpLog:
         site.count += 1
         return site
 
+    def adopt(self, site: Site) -> Site:
+        """The place of an operation that an earlier execution recorded, as a site of this one; not counted."""
+        key = (id(site.code) if site.code is not None else hash((site.file, site.function)), site.lasti, site.op)
+        found = self.sites.get(key)
+        if found is None:
+            if site.code is not None:
+                self._codes.append(site.code)
+            found = self.sites[key] = Site(
+                site.code, site.lasti, site.line, site.op, site.file, site.function, site.count
+            )
+        return found
+
     # --- marks: which memory is known to be non-finite, and why -----------------------------------------------------
     def mark(self, keys: Iterable[Key], event: OpEvent, alive: Callable[[], bool] | None = None) -> None:
         """Remember that the memories `keys` are non-finite because of `event`.

@@ -11,19 +11,20 @@ import pytest
 from jupyter_numguard.report import schema
 
 from .harness import Cell, run
+from .truth.later_backward_programs import PROGRAMS as LATER
 from .truth.numpy_programs import PROGRAMS as NUMPY
 from .truth.program import Program
 from .truth.tensorflow_programs import PROGRAMS as TENSORFLOW
 from .truth.torch_programs import PROGRAMS as TORCH
 
-ALL = (*TORCH, *TENSORFLOW, *NUMPY)
+ALL = (*TORCH, *LATER, *TENSORFLOW, *NUMPY)
 
 
 @pytest.fixture(scope="module")
 def ran() -> dict[tuple[str, str], list[Cell]]:
     """Every program's cells; the programs of one framework run one after the other in one process."""
     out: dict[tuple[str, str], list[Cell]] = {}
-    for programs in (TORCH, TENSORFLOW, NUMPY):
+    for programs in ((*TORCH, *LATER), TENSORFLOW, NUMPY):
         notebooks: list[dict[str, Any]] = [
             {"cells": list(p.cells), "traced": [len(p.cells) - 1], "files": p.files} for p in programs
         ]

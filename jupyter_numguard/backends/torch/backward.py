@@ -28,6 +28,7 @@ from .ends import Ends
 from .growing import note_result
 from .judging import Operands, Recording, looks_nonfinite, unseen, user_site
 from .leaves import Leaves
+from .older import Older
 from .operands import is_float, nonfinite_numbers, tensors_in
 from .plans import Plan
 from .saved import saved_operands
@@ -58,12 +59,10 @@ class _Hook:
 
     def __call__(self, grad_inputs: Sequence[Any], grad_outputs: Sequence[Any]) -> None:
         backward = self.backward
-        if backward is None:
-            return
-        if not backward.recording.is_open:
-            self.backward = self.late = None  # the user still holds this graph: let go of the recording
-            self.events = ()
-            return
+        if backward is None or not backward.recording.is_open:
+            backward = self._hand_over()
+            if backward is None:
+                return
         try:
             with unseen():
                 for g in grad_inputs:
@@ -81,6 +80,15 @@ class _Hook:
         except Exception as error:
             backward.recording.fail(f"backward of {self.op}", error)
 
+    def _hand_over(self) -> Backward | None:
+        """The recording that made this hook has ended, but the user still holds the graph: let go of it, and work for
+        the one that listens now, if there is one."""
+        now = Backward.current
+        self.backward, self.late, self.events = now, None, ()
+        if now is not None and self.site is not None:
+            self.site = now.recording.log.adopt(self.site)
+        return now
+
 
 class Backward:
     """The backward passes of one recording.
@@ -89,7 +97,10 @@ class Backward:
         site: The statement that asked for the gradient, while that call was seen.
         sent: Where non-finite gradients went: (sequence number of a node, number of its input) -> why.
         sent_to_leaf: The same for leaves, by `id`.
+        current: The recording that listens now: hooks that an earlier one left on a graph work for it.
     """
+
+    current: Backward | None = None
 
     def __init__(self, recording: Recording, deferred: Deferred) -> None:
         self.recording = recording
@@ -101,7 +112,9 @@ class Backward:
         self._latest: OpEvent | None = None  # last event of this backward pass
         self.sent: dict[tuple[int, int], OpEvent] = {}
         self.sent_to_leaf: dict[int, OpEvent] = {}
-        self._last = _sequence()
+        self._last = self._start = _sequence()
+        self._older = Older(self)
+        Backward.current = self
 
     # --- while the graph is built -------------------------------------------------------------------------------------
     def watch(
@@ -140,6 +153,14 @@ class Backward:
             node_op = op if own else getattr(getattr(node, "_forward_cls", None), "__name__", canonical_op(name))
             node.register_hook(_Hook(self, custom or site, node_op, events if own else ()))
 
+    def watch_older(self, node: Any) -> Any:
+        """Hook a node that was made before the recording; its line is not known. The hook's handle, None if it needs none."""
+        name = node.name()
+        if name.startswith(_MOVING):
+            return None
+        op = getattr(getattr(node, "_forward_cls", None), "__name__", None) or canonical_op(name)
+        return node.register_hook(_Hook(self, self._custom_site(node), op, ()))
+
     def _custom_site(self, node: Any) -> Site | None:
         """A user's autograd.Function: its backward is where its gradient is made."""
         cls = getattr(node, "_forward_cls", None)
@@ -177,6 +198,8 @@ class Backward:
             yield
         finally:
             recording.in_backward -= 1
+            if not recording.in_backward:
+                self._older.unhook()
             with unseen():
                 self.ends.explain_retained()
             self.site = outer
@@ -185,6 +208,7 @@ class Backward:
         """The loss, and the gradient it is started with."""
         roots = tensors_in(args[:1])
         self.watch_unseen(roots)
+        self._older.hook([t.grad_fn for t in roots if t.grad_fn is not None], self._start)
         if roots and self.site is not None:
             note_result(self.site, roots[0])
         if roots and flight.is_on_device(roots[0]):
@@ -228,7 +252,8 @@ class Backward:
             operands.add(event, event.state)
         fresh = [g for _, g in found if recording.log.event_of(key(g)) is None]
         if fresh:
-            operands.tensors = [*saved_operands(node), *(g for g in grad_outputs if g is not None)]
+            saved = saved_operands(node)
+            operands.tensors = [*saved, *(g for g in grad_outputs if g is not None)] if saved is not None else []
             site = hook.site
             confidence: Confidence = "exact" if site is not None else "likely"
             made = recording.result(
@@ -294,6 +319,9 @@ class Backward:
 
     def close(self) -> None:
         """Take the hooks of the leaves away and let go of everything."""
+        if Backward.current is self:
+            Backward.current = None
+        self._older.unhook()
         self.leaves.close()
         self.sent.clear()
         self.sent_to_leaf.clear()

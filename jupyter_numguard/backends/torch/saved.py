@@ -9,23 +9,25 @@ import torch
 _ORDER = ("self", "input", "other", "exponent", "tensor1", "tensor2", "mat1", "mat2", "result")
 
 
-def saved_operands(node: Any) -> list[Any]:
-    """Saved tensors of `node`, the forward operation's first operand first; none that a hook of the user packed.
+def saved_operands(node: Any) -> list[Any] | None:
+    """Saved tensors of `node`, the forward operation's first operand first; None if a hook of the user packed them.
 
     Call it in a post hook: the node lets go of them right after. Reading one that was changed in place since raises in
-    torch; it is left out. Unpacking would run the user's code (checkpointing, offloading), so those are left out too;
-    versions of torch that do not tell (`unpack_hook` is missing) give none.
+    torch; it is left out. Unpacking would run the user's code (checkpointing, offloading), so those are not touched,
+    as in versions of torch that do not tell (`unpack_hook` is missing).
     """
     out = []
+    is_packed = False
     names = [n.removeprefix("_raw_saved_") for n in dir(node) if n.startswith("_raw_saved_")]
     for name in sorted(names, key=lambda n: _ORDER.index(n) if n in _ORDER else len(_ORDER)):
         try:
             raw = getattr(node, "_raw_saved_" + name)
             if getattr(raw, "unpack_hook", raw) is not None:
+                is_packed = True
                 continue
             value = getattr(node, "_saved_" + name)
         except (RuntimeError, AttributeError):
             continue
         if isinstance(value, torch.Tensor) and value.is_floating_point():
             out.append(value.detach())
-    return out
+    return None if is_packed and not out else out
