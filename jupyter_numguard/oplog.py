@@ -135,7 +135,13 @@ class OpLog:
     def site(self, op: str, frame: FrameType | None) -> Site | None:
         """The site of `op` at the innermost user frame from `frame` outward, counted once more; None without a user."""
         user = user_frame(frame)
-        return None if user is None else self.site_at(user.f_code, user.f_lasti, user.f_lineno, op)
+        if user is None:
+            return None
+        site = self.sites.get((id(user.f_code), user.f_lasti, op))
+        if site is None:  # only now: a frame works its line out anew each time it is asked
+            return self.site_at(user.f_code, user.f_lasti, user.f_lineno, op)
+        site.count += 1
+        return site
 
     def site_at(self, code: CodeType, lasti: int, line: int, op: str) -> Site:
         """The site of `op` at a known instruction, counted once more."""

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,11 @@ _MOVING = (
 MAX_EDGES = 100_000
 
 
+@functools.cache
+def _moves(name: str) -> bool:
+    return name.startswith(_MOVING)
+
+
 class _Hook:
     """Post hook of one node. Finite gradients leave after one sum each."""
 
@@ -67,7 +73,7 @@ class _Hook:
             with unseen():
                 for g in grad_inputs:
                     if g is not None and is_float(g):
-                        if flight.is_on_device(g):
+                        if not g.is_cpu:
                             backward.deferred.backward(self, grad_inputs, grad_outputs)
                             break
                         if looks_nonfinite(g):
@@ -129,7 +135,7 @@ class Backward:
         if now == last:
             return  # its node is hooked already: detach, alias, the same object
         if now - last == 1 and before == last:
-            if events or (plan.kind != "move" and not node.name().startswith(_MOVING)):
+            if events or (plan.kind != "move" and not _moves(node.name())):
                 node.register_hook(_Hook(self, site, plan.op, events))
             return
         self._watch_all(node, last, before, now, site, plan.op, events)
@@ -147,7 +153,7 @@ class Backward:
             todo += [n for n, _ in node.next_functions]
             name = node.name()
             own = node._sequence_nr() >= before
-            if name.startswith(_MOVING) and not (events and node is root):
+            if _moves(name) and not (events and node is root):
                 continue
             custom = self._custom_site(node)
             node_op = op if own else getattr(getattr(node, "_forward_cls", None), "__name__", canonical_op(name))
@@ -288,7 +294,7 @@ class Backward:
             if where in self.sent or len(self.sent) > MAX_EDGES:
                 continue
             self.sent[where] = event
-            if node.name().startswith(_MOVING):
+            if _moves(node.name()):
                 todo += node.next_functions
 
     def _arrived(self, node: Any, number: int, g: Any, of: NonFiniteState, hook: _Hook) -> OpEvent | None:

@@ -122,11 +122,12 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
             return
         site = self._recording.site(plan.name, frame)
         self._deferred.latest = None
-        if flight.is_on_device(results[0]):
+        on_host = results[0].is_cpu
+        if not on_host:
             self._deferred.forward(plan, site, frame, args, kwargs, results, self._recording.phase_at(frame))
         marked = self._log.has_marks
         event = None
-        if not flight.is_on_device(results[0]) and (marked or plan.kind != "move"):
+        if on_host and (marked or plan.kind != "move"):
             for t in results:
                 if not (t._is_view() and t._base is not None) and looks_nonfinite(t):
                     event = self._hit(plan, site, frame, args, kwargs, results)
@@ -145,6 +146,8 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
             return self._recording.known(results[0])  # returned as it is: `x.float()` of a float32
         if any(flight.is_on_device(t) for t in tensors_in((args, kwargs))):
             self._deferred.flush()  # it came from a device: the user has just waited for it
+        if not any(any(state(t)) for t in results):
+            return None  # the screen overflowed
         operands = self._recording.operands_of(plan, args, kwargs, site)
         return self._recording.result(
             results, operands, site, self._recording.phase_at(frame), plan.op, plan.native, frame=frame

@@ -26,6 +26,7 @@ _item, _sum = torch._C.TensorBase.item, torch._C.TensorBase.sum
 _grad_on, _set_grad = torch.is_grad_enabled, torch._C._set_grad_enabled
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
+_HALF = torch.float16  # whose sums overflow soon
 _CUSTOM_BACKWARD = {
     f.__code__
     for f in (getattr(torch.autograd.function.BackwardCFunction, name, None) for name in ("apply", "apply_jvp"))
@@ -45,15 +46,15 @@ def looks_nonfinite(t: Any) -> bool:
     """The screen of the healthy path: False means finite for sure. Cost: one sum. Call it under DisableTorchFunction."""
     if type(t) not in _PLAIN:
         return any(state(t))
-    on = _grad_on()
+    records = t.requires_grad and _grad_on()
     try:
-        if on:
+        if records:
             _set_grad(False)
-        total = _item(_sum(t))
+        total = _item(_sum(t) if t.dtype is not _HALF else _sum(t, dtype=torch.float32))
     except (RuntimeError, NotImplementedError, TypeError):  # functorch, fp8, layouts without a sum: the exact way knows
         return any(state(t))
     finally:
-        if on:
+        if records:
             _set_grad(True)
     return bool(total - total != 0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,7 +26,42 @@ from .forward import ForwardMode
 from .growing import note_start, note_step
 from .judging import Operands, Recording, looks_nonfinite, unseen
 from .operands import is_float
+from .stack import insert, remove
 from .values import key, state
+
+
+class _Away(tuple[Any, ...]):
+    """The arguments of a step while our mode is off the stack: its many inner calls are not looked at, so they need not
+    come to us (3 µs each). The step's frame holds them; if it raises, the mode comes back when that frame dies.
+    """
+
+    _back: Callable[[], None] | None = None
+
+    def leave(self, recording: Recording, mode: ForwardMode) -> _Away:
+        """Take the mode off this thread's stack, if it is there."""
+        if remove(mode):
+            thread = threading.get_ident()
+
+            def back() -> None:
+                if recording.is_open and threading.get_ident() == thread:
+                    remove(mode)  # somebody may have put it back
+                    insert(mode)
+
+            self._back = back
+        return self
+
+    def come_back(self) -> None:
+        """Put it back, once."""
+        back, self._back = self._back, None
+        if back is not None:
+            back()
+
+    def __del__(self) -> None:
+        try:
+            self.come_back()
+        except Exception:  # the interpreter shuts down
+            pass
+
 
 _SMALL = 4096  # elements; above it a call's memory traffic costs more than the call
 
@@ -58,10 +94,10 @@ class Update:
         self._mode.step = sys._getframe(1).f_code
         # args[0] is the optimizer. LBFGS and others call the closure from inside the step: it is the user's code.
         if len(args) > 1 and callable(args[1]):
-            return (args[0], self._heard(args[1]), *args[2:]), kwargs
-        if callable(kwargs.get("closure")):
-            return args, {**kwargs, "closure": self._heard(kwargs["closure"])}
-        return None
+            args = (args[0], self._heard(args[1]), *args[2:])
+        elif callable(kwargs.get("closure")):
+            kwargs = {**kwargs, "closure": self._heard(kwargs["closure"])}
+        return _Away(args).leave(self._recording, self._mode), kwargs
 
     def _note_start(self, optimizer: Any) -> None:
         if id(optimizer) in self._met:
@@ -79,15 +115,21 @@ class Update:
         @functools.wraps(closure)
         def recorded(*args: Any, **kwargs: Any) -> Any:
             step, mode.step = mode.step, None
+            was_there = remove(mode)
+            insert(mode)
             try:
                 return closure(*args, **kwargs)
             finally:
                 mode.step = step
+                if not was_there:
+                    remove(mode)
 
         return recorded
 
     def _after(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         self._mode.step = None
+        if type(args) is _Away:
+            args.come_back()
         if not self._recording.is_open:
             return
         try:
