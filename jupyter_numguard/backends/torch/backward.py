@@ -73,7 +73,7 @@ class _Hook:
             with unseen():
                 for g in grad_inputs:
                     if g is not None and is_float(g):
-                        if not g.is_cpu:
+                        if flight.is_on_device(g):
                             backward.deferred.backward(self, grad_inputs, grad_outputs)
                             break
                         if looks_nonfinite(g):

@@ -122,7 +122,7 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
             return
         site = self._recording.site(plan.name, frame)
         self._deferred.latest = None
-        on_host = results[0].is_cpu
+        on_host = not flight.is_on_device(results[0])
         if not on_host:
             self._deferred.forward(plan, site, frame, args, kwargs, results, self._recording.phase_at(frame))
         marked = self._log.has_marks

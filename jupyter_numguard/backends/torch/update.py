@@ -29,6 +29,8 @@ from .operands import is_float
 from .stack import insert, remove
 from .values import key, state
 
+_SMALL = 4096  # elements; above it a call's memory traffic costs more than the call
+
 
 class _Away(tuple[Any, ...]):
     """The arguments of a step while our mode is off the stack: its many inner calls are not looked at, so they need not
@@ -61,9 +63,6 @@ class _Away(tuple[Any, ...]):
             self.come_back()
         except Exception:  # the interpreter shuts down
             pass
-
-
-_SMALL = 4096  # elements; above it a call's memory traffic costs more than the call
 
 
 class Update:
