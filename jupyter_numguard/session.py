@@ -7,7 +7,7 @@ import difflib
 import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 from typing import Any
@@ -60,12 +60,18 @@ class TraceOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A variable that was non-finite at the last check."""
+    """A variable that was non-finite at the last check; `alive` as in `Backend.alive`."""
 
     key: Key
     state: NonFiniteState
-    origin: Origin | None
-    intended: str | None
+    alive: Callable[[], bool] | None
+    origin: Origin | None = None
+    intended: str | None = None
+
+
+def _alive(n: NonFinite) -> Callable[[], bool] | None:
+    tensor = n.reference()
+    return n.backend.alive(tensor) if tensor is not None else None
 
 
 class Session:
@@ -209,7 +215,7 @@ class Session:
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         for n, aliases in group_by_memory(found, paths):
             e = explain(n, aliases, self._lineage, self._code, scaled=scaled, log=log, names=paths)
-            known[n.path] = _Known(n.key, n.state, e.finding.origin, e.finding.intended)
+            known[n.path] = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
             old = self._known.get(n.path)
             if (old is None or old.key != n.key or n.root in bound) and not self._is_muted(n.path):
                 explained.append(e)
@@ -273,7 +279,7 @@ class Session:
     def _seed(self, log: OpLog) -> None:
         """Tell the recorders what was non-finite before the cell."""
         for known in self._known.values():
-            log.mark([known.key], log.carry(known.origin, known.state, known.intended))
+            log.mark([known.key], log.carry(known.origin, known.state, known.intended), known.alive)
 
     def _diagnosed(self, explained: Sequence[Explained], roots: Mapping[str, object]) -> tuple[Finding, ...]:
         """Each finding with its diagnoses; findings of one origin share them, gradients apart from values."""
@@ -393,7 +399,7 @@ class Session:
         self._muted.clear()
         self._lineage.forget()
         found, _ = find_nonfinite(probe(snapshot.walk(self.roots(), loaded_backends())))
-        self._known = {n.path: _Known(n.key, n.state, None, None) for n in found}
+        self._known = {n.path: _Known(n.key, n.state, _alive(n)) for n in found}
         self._chronicle.forget()
 
     def lineage(self, variable: str) -> LineageAnswer:

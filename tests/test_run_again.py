@@ -26,9 +26,20 @@ for scale in [1, 2]:
     kernel = np.exp(-angle / scale)
     weights = np.ones(2) / (kernel + 1)
     predicted = kernel @ weights"""
+# The second run's activations and gradients lie where the first run's parameters lay, which were NaN.
+MEMORY = """model = torch.nn.Sequential(*(torch.nn.Linear(128, 128, bias=False) for _ in range(40)))
+for layer in model:
+    torch.nn.init.normal_(layer.weight)
+optimizer = torch.optim.Adam(model.parameters())
+for step in range(5):
+    loss = model(inputs).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()"""
 NOTEBOOKS: dict[str, tuple[str, str, tuple[int, str]]] = {
     "torch": ("import torch\nlayer = torch.nn.Linear(4, 4)", TORCH, (8, "softmax")),
     "numpy": ("import numpy as np", NUMPY, (3, "acos")),
+    "memory that is used again": ("import torch\ninputs = torch.randn(64, 128)", MEMORY, (7, "matmul")),
 }
 
 

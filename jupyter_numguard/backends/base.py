@@ -14,7 +14,7 @@ Requirements and their reasons:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from keyword import iskeyword
@@ -63,6 +63,13 @@ class Backend(ABC):
     @abstractmethod
     def key(self, tensor: Any) -> Key:
         """Identity of the memory: equal for views and aliases. Never raises; falls back on `id`."""
+
+    def alive(self, tensor: Any) -> Callable[[], bool] | None:
+        """A function that answers whether `key(tensor)` is still the identity of that memory; it keeps nothing alive.
+
+        None where the key is never given to other memory: an address is, once its tensor is gone.
+        """
+        return None
 
     @abstractmethod
     def fingerprint(self, tensor: Any) -> Hashable:

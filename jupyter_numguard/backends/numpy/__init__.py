@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,10 @@ class NumpyBackend(Backend):
     def key(self, tensor: Any) -> Key:
         """See `values.key`."""
         return values.key(tensor)
+
+    def alive(self, tensor: Any) -> Callable[[], bool] | None:
+        """Whether the array that owns the memory still lives."""
+        return values.alive(tensor)
 
     def fingerprint(self, tensor: Any) -> Hashable:
         """See `values.fingerprint`."""

@@ -9,7 +9,7 @@ recorder.py     operations while a cell runs
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -42,6 +42,10 @@ class TorchBackend(Backend):
     def key(self, tensor: Any) -> Key:
         """The address of the storage, shared by views and, on the host, by numpy."""
         return values.key(tensor)
+
+    def alive(self, tensor: Any) -> Callable[[], bool]:
+        """Whether the storage still lives at its address."""
+        return values.alive(tensor)
 
     def fingerprint(self, tensor: Any) -> Hashable:
         """(id, version, address, shape, stride, dtype). Fused optimizers, `.data` and numpy leave no trace in it."""
