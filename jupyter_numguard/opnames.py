@@ -23,7 +23,9 @@ _SPELLINGS: dict[str, str] = {
     "addcmul": "addcmul",
     "lerp": "lerp",
     # exponentials and logarithms
-    "exp": "exp exp2 cosh sinh",
+    "exp": "exp exp2",
+    "cosh": "cosh",
+    "sinh": "sinh",
     "expm1": "expm1",
     "log": "log ln",
     "log2": "log2",

@@ -17,6 +17,7 @@ from .wording import (
     further_elements,
     growth,
     operand,
+    operands_shown,
     place,
     verified,
 )
@@ -105,7 +106,7 @@ def _guilty(report: Report, origin: Origin) -> Markup:
 
 
 def _origin_facts(origin: Origin) -> Markup | None:
-    items = [operand(s) for s in origin.operands[:8]]
+    items = [operand(s) for s in operands_shown(origin)]
     items += [f"called from {place(f.execution, f.file, f.line)}: {first_line(f.code)}" for f in origin.called_from]
     return tag("ul", [tag("li", item) for item in items], cls="ng-list ng-q") if items else None
 

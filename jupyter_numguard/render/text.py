@@ -35,6 +35,7 @@ from .wording import (
     next_step,
     occurrence,
     operand,
+    operands_shown,
     origin_sentence,
     place,
     short_place,
@@ -106,7 +107,7 @@ def _origin(origin: Origin, report: Report) -> Iterator[str]:
     body = list(_marked(report, origin))
     yield from _section(place(origin.execution, origin.file, origin.line) + inside, body)
     yield ", ".join(filter(None, [f"origin: {origin_sentence(origin)}", occurrence(origin)]))
-    yield from _indent((operand(s) for s in origin.operands[:8]), 4)
+    yield from _indent(map(operand, operands_shown(origin)), 4)
     for frame in origin.called_from:
         yield f"called from {place(frame.execution, frame.file, frame.line)}: {first_line(frame.code)}"
 

@@ -164,6 +164,11 @@ def _made(result: TensorSummary | None) -> str:
     return f"made {listed([f'{amount(n)} {kind}' for n, kind in found])}{total}"
 
 
+def operands_shown(origin: Origin, limit: int = 8) -> tuple[TensorSummary, ...]:
+    """The operands of which something can be said: not those that have no name, no dtype and no numbers."""
+    return tuple(s for s in origin.operands if s.variable or s.dtype != "unknown")[:limit]
+
+
 def operand(summary: TensorSummary, name: str = "") -> str:
     """"p: float32[64, 10], cpu; 0 to 1; 3 of 640 are 0"."""  # fmt: skip
     facts = [tensor(summary.dtype, summary.shape, summary.device)]
@@ -176,7 +181,9 @@ def operand(summary: TensorSummary, name: str = "") -> str:
     if summary.zeros:
         facts.append(f"{amount(summary.zeros)}{total} {'is' if summary.zeros == 1 else 'are'} 0")
     facts += [f"{amount(n)}{total} {'is' if n == 1 else 'are'} {kind}" for n, kind in kinds(summary)]
-    if summary.min is None and summary.absmax is None and not kinds(summary):
+    if 0 in summary.shape:
+        facts.append("no elements")
+    elif summary.min is None and summary.absmax is None and not kinds(summary):
         facts.append("values not measured")
     elif _MEASURED[summary.measured]:
         facts.append(_MEASURED[summary.measured])

@@ -1,7 +1,8 @@
 """NG102 division-by-zero: A divisor is exactly zero.
 
 ## What happened
-A division received a divisor that is 0. The result is ±Inf, or NaN where the dividend is 0 too.
+A division received a divisor that is 0, or a power with a negative exponent a base that is 0. The result is ±Inf, or NaN
+where the dividend is 0 too.
 
 ## Why it is non-finite
 IEEE 754 defines x/0 = ±Inf for x ≠ 0 and 0/0 = NaN.
@@ -57,7 +58,7 @@ Says nothing where the divisor could not be measured.
 from __future__ import annotations
 
 from jupyter_numguard import wording
-from jupyter_numguard.model import Category, Evidence, LineagePath
+from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
 
 from ._recognise import certain, failing, operand
 
@@ -65,8 +66,10 @@ CATEGORY = Category.C1
 
 
 def detect(path: LineagePath) -> Evidence | None:
-    """The zeros of the divisor, the last operand."""
-    origin = failing(path, {"div", "mod", "rsqrt", "addcdiv"}, ("forward", "update"))
+    """The zeros of the divisor, the last operand; of a power to a negative exponent those of its base."""
+    origin = failing(path, {"div", "mod", "rsqrt", "addcdiv", "pow"}, ("forward", "update"))
+    if origin is not None and origin.op == "pow":
+        return _negative_power(origin)
     divisor = operand(origin, -1) if origin is not None else None
     if origin is None or divisor is None or not divisor.zeros:
         return None
@@ -76,3 +79,16 @@ def detect(path: LineagePath) -> Evidence | None:
         f"{wording.share(divisor.zeros, divisor)}, the divisor, {wording.be(divisor.zeros, divisor)} 0.",
         certain(origin, 0.9),
     )
+
+
+def _negative_power(origin: Origin) -> Evidence | None:
+    base, exponent = operand(origin, 0), operand(origin, 1)
+    if base is None or exponent is None or not base.zeros or exponent.min is None or exponent.min >= 0:
+        return None
+    which = (
+        f"The base {wording.tensor(base)}"
+        if base.size == 1
+        else f"{wording.share(base.zeros, base)}, the base of a power,"
+    )
+    text = f"{which} {wording.be(base.zeros, base)} 0 and the exponent goes down to {wording.number(exponent.min)}."
+    return Evidence(text, certain(origin, 0.9))

@@ -60,20 +60,25 @@ from jupyter_numguard.model import Category, Evidence, LineagePath
 from ._recognise import certain, failing, operand
 
 CATEGORY = Category.C2
+_EVEN = frozenset({"cosh", "sinh"})  # they overflow at either end
 # Natural logarithm of the largest finite number; float16 is judged by NG501 up to float32's limit.
 _LIMIT = {"float16": 88.72, "bfloat16": 88.72, "float32": 88.72, "float64": 709.78}
 
 
 def detect(path: LineagePath) -> Evidence | None:
     """The largest element of the argument, beyond the dtype's limit."""
-    origin = failing(path, {"exp", "expm1"}, ("forward", "update"))
+    origin = failing(path, {"exp", "expm1", *_EVEN}, ("forward", "update"))
     x = operand(origin, 0) if origin is not None else None
-    if origin is None or x is None or x.max is None:
+    if origin is None or x is None or x.max is None or x.absmax is None:
         return None
     dtype = wording.dtype_name(origin.result.dtype if origin.result is not None else x.dtype)
     limit = _LIMIT.get(dtype)
-    # cosh and sinh overflow at either end, exp2 at log2 of the limit; their argument is then past it as well.
-    if limit is None or x.max <= limit:
+    # exp2 overflows at log2 of the limit: its argument is then past this one as well.
+    if limit is None or (x.absmax if origin.op in _EVEN else x.max) <= limit:
         return None
-    text = f"The argument of exp, {wording.tensor(x)}, reaches {wording.number(x.max)}; {dtype} ends at exp({limit})."
+    reached = x.max if x.max > limit else x.min if x.min is not None else x.absmax
+    text = (
+        f"The argument of {origin.op}, {wording.tensor(x)}, reaches {wording.number(reached)}; "
+        f"{dtype} ends at exp({limit})."
+    )
     return Evidence(text, certain(origin, 0.95))

@@ -570,6 +570,17 @@ PROGRAMS: tuple[Program, ...] = (
         variables="shares", step=3,
     ),
     _program(
+        "pandas_growth_rate_from_zero", "div",
+        """
+        import pandas as pd
+        prices = pd.DataFrame({"close": [101.0, 0.0, 103.0]})
+        """,
+        """
+        returns = prices["close"].pct_change().dropna()  # origin
+        """,
+        variables="returns",
+    ),
+    _program(
         "numpy_log_of_pandas_column", "log",
         """
         import numpy as np

@@ -1,8 +1,8 @@
 """Evaluate an expression of the user's once more, from the frame that ran it, where that can have no effect.
 
 Repeated are names, constants, indexing of exact built-in containers and arrays, plain attributes, arithmetic on
-numbers and arrays, ufuncs, and the pure functions and methods of numpy listed here. Nothing else: a call of the
-user's is never repeated, a property never run, a generator never drawn from."""
+numbers, arrays and columns, ufuncs, and the pure functions and methods of numpy and pandas listed here. Nothing else: a
+call of the user's is never repeated, a property never run, a generator never drawn from."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ _FUNCTIONS = frozenset(
     "cumsum cumprod outer inner vdot einsum squeeze expand_dims concatenate stack "
     "zeros_like ones_like full_like zeros ones full linspace arange diff any all isfinite isnan isinf".split()
 )
+# Of pandas those that neither warn nor write. `pct_change` warns in some versions: its operands are had without it.
+_PANDAS_METHODS = frozenset("sum mean median std var min max abs shift diff cumsum cumprod clip copy to_numpy".split())
+_TABLES = ("DataFrame", "Series", "Index")
 _BUILTINS = {
     "float": float,
     "int": int,
@@ -124,7 +127,8 @@ def _binary(node: ast.BinOp, left: Any, right: Any) -> Any:
         return left + right
     if type(node.op) not in _BINARY:
         raise NotRepeatable(type(node.op).__name__)
-    return _BINARY[type(node.op)](_number(left), _number(right))
+    operate = _BINARY[type(node.op)]  # a ufunc: of columns and tables it is pandas' own arithmetic, aligned by label
+    return operate(_number(left, tables=True), _number(right, tables=True))
 
 
 def _index(node: ast.expr, frame: FrameType) -> Any:
@@ -135,7 +139,9 @@ def _index(node: ast.expr, frame: FrameType) -> Any:
     return _evaluate(node, frame)
 
 
-def _number(value: Any) -> Any:
+def _number(value: Any, *, tables: bool = False) -> Any:
+    if tables and is_pandas(value, *_TABLES):
+        return value
     if type(value) in (np.ndarray, float, int, bool, complex) or (
         isinstance(value, np.generic) and type(value).__module__ in ("numpy", "ml_dtypes")
     ):
@@ -144,7 +150,8 @@ def _number(value: Any) -> Any:
 
 
 def _sized(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.nbytes > MAX_BYTES:
+    size = value.nbytes if isinstance(value, np.ndarray) else 8 * value.size if is_pandas(value, *_TABLES) else 0
+    if size > MAX_BYTES:
         raise NotRepeatable("too large")
     return value
 
@@ -163,7 +170,7 @@ def _attribute(value: Any, name: str) -> Any:
         if name in _ARRAY_ATTRIBUTES:
             return getattr(value, name)
         raise NotRepeatable(name)
-    if is_pandas(value, "DataFrame", "Series", "Index"):
+    if is_pandas(value, *_TABLES):
         if name == "values" or (type(value).__name__ == "DataFrame" and name in value.columns):
             return getattr(value, name)
         raise NotRepeatable(name)
@@ -174,7 +181,7 @@ def _attribute(value: Any, name: str) -> Any:
 
 
 def _item(value: Any, index: Any) -> Any:
-    if type(value) in _CONTAINERS or type(value) is np.ndarray or is_pandas(value, "DataFrame", "Series", "Index"):
+    if type(value) in _CONTAINERS or type(value) is np.ndarray or is_pandas(value, *_TABLES):
         return value[index]
     raise NotRepeatable(f"{type(value).__name__} has its own indexing")
 
@@ -182,8 +189,11 @@ def _item(value: Any, index: Any) -> Any:
 def _call(node: ast.Call, frame: FrameType) -> Any:
     if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg in (None, "out") for k in node.keywords):
         raise NotRepeatable("call")
-    if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
+    if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS | _PANDAS_METHODS:
         owner = _evaluate(node.func.value, frame)
+        if is_pandas(owner, *_TABLES) and node.func.attr in _PANDAS_METHODS:
+            args, kwargs = _arguments(node, frame)
+            return getattr(owner, node.func.attr)(*args, **kwargs)
         if type(owner) is np.ndarray or isinstance(owner, np.generic):
             args, kwargs = _arguments(node, frame)
             _refuse_what_warns(node.func.attr, owner, args, kwargs)

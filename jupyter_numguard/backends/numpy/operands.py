@@ -118,8 +118,10 @@ def _value(node: ast.expr, frame: FrameType) -> Any:
 
 
 def as_array(value: Any) -> Any:
-    """A pandas column or index as its array; anything else as it is."""
+    """A pandas column, index or table of numbers as its array; anything else as it is."""
     if is_pandas(value, "Series", "Index"):
+        return value.to_numpy()
+    if is_pandas(value, "DataFrame") and all(isinstance(d, np.dtype) and d.kind in "fiub" for d in value.dtypes):
         return value.to_numpy()
     return value
 
@@ -149,6 +151,8 @@ def _operand_nodes(node: ast.expr, frame: FrameType) -> list[ast.expr]:
             return [node.operand]
         case ast.Call():
             args = [a for a in node.args if not isinstance(a, ast.Starred)]
+            if isinstance(node.func, ast.Attribute) and _is_table(node.func.value, frame):
+                return _operands_of_pandas(node.func, args)
             if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS:
                 owner = _value(node.func.value, frame)
                 if owner is MISSING or is_numeric(owner):
@@ -159,6 +163,22 @@ def _operand_nodes(node: ast.expr, frame: FrameType) -> list[ast.expr]:
             one = function is not None and is_pure(function) and getattr(function, "__name__", "") not in _TWO
             return args[:1] if one else [a for a in args[:2] if not isinstance(a, ast.Constant)]
     return []
+
+
+def _is_table(node: ast.expr, frame: FrameType) -> bool:
+    try:
+        return is_pandas(evaluate(node, frame), "DataFrame", "Series", "Index")
+    except NotRepeatable:
+        return False
+
+
+def _operands_of_pandas(method: ast.Attribute, args: list[ast.expr]) -> list[ast.expr]:
+    """Of a method of a column or table: what it is called on; of a growth rate also what it divides by."""
+    if method.attr == "pct_change":
+        shifted = ast.Call(ast.Attribute(method.value, "shift", ast.Load()), args[:1], [])
+        return [method.value, ast.copy_location(shifted, method)]
+    arithmetic = method.attr in ("add", "sub", "mul", "div", "truediv", "divide", "pow", "rdiv", "dot")
+    return [method.value, *(args[:1] if arithmetic else [])]
 
 
 _TWO = frozenset(
@@ -185,6 +205,24 @@ def _out_node(node: ast.expr, frame: FrameType) -> ast.expr | None:
     if isinstance(function, np.ufunc) and len(node.args) > function.nin:
         return node.args[function.nin]
     return None
+
+
+def makes_new(operation: Operation) -> bool:
+    """Whether some element of the result is non-finite where every operand's own element is finite.
+
+    For operands that hold missing values elsewhere: `prices / prices.shift(1)` divides by a 0 in another row.
+    """
+    result = operation.result
+    known = [np.asarray(o.value) for o in operation.operands if o.value is not MISSING]
+    if not isinstance(result, np.ndarray) or not known or len(known) != len(operation.operands):
+        return False
+    try:
+        if np.broadcast_shapes(*(x.shape for x in known)) != result.shape:
+            return False
+        whole = np.logical_and.reduce(np.broadcast_arrays(*(np.isfinite(x) for x in known)))
+        return bool((whole & ~np.isfinite(result)).any())
+    except (TypeError, ValueError):  # no numbers, or shapes that do not fit: a reduction, a product of matrices
+        return False
 
 
 def path_text(node: ast.expr) -> str | None:

@@ -20,7 +20,7 @@ from ...oplog import OpEvent, OpLog, Site
 from . import values
 from .expression import Expression, locate
 from .loops import occurrence
-from .operands import MISSING, Operand, Operation, is_numeric, name_operation, repeat_operation
+from .operands import MISSING, Operand, Operation, is_numeric, makes_new, name_operation, repeat_operation
 from .state import Listening, is_supported, silence
 from .statistics import dtype_name, state, summarize
 from .survival import (
@@ -168,7 +168,10 @@ class SignalRecorder(AbstractContextManager[None]):
         parents = self._parents(operation, states)
         marks = [values.key(operation.target)] if isinstance(operation.target, np.ndarray) else []
         unseen = [p.state for p in parents]  # an overwritten operand has no state but its event's
-        if self._log.judge(made, [*states, *unseen], parents) != "created":
+        kind = self._log.judge(made, [*states, *unseen], parents)
+        # IEEE 754 signals these two of finite operands only: what else the tensors hold does not matter.
+        is_new = text.startswith(("divide by zero", "overflow")) or makes_new(operation)
+        if kind != "created" and (parents or not is_new):
             if parents and marks:
                 self._log.mark(marks, parents[0], values.alive(operation.target))
             return
