@@ -31,6 +31,10 @@ NOTEBOOKS: dict[str, list[str]] = {
         "import torch\nw = torch.nn.Parameter(torch.ones(2))\nopt = torch.optim.SGD([w], lr=1e30)",
         "for step in range(9):\n    loss = (w * w).sum()\n    opt.zero_grad()\n    loss.backward()\n    opt.step()",
     ],
+    "a power that diverges": [
+        "import torch\nw = torch.full((3,), 3.0, requires_grad=True)\nopt = torch.optim.SGD([w], lr=1.0)",
+        "for step in range(60):\n    loss = (w**4).sum()\n    opt.zero_grad()\n    loss.backward()\n    opt.step()",
+    ],
     "Keras fit": [
         "import numpy as np, keras\nkeras.utils.set_random_seed(0)\nX = np.random.rand(64, 4).astype('f4')\n"
         "m = keras.Sequential([keras.layers.Dense(8, name='hidden'), keras.layers.Dense(1)])\n"
@@ -119,6 +123,14 @@ def test_a_loop_is_named_by_its_header(ran: dict[str, list[Cell]]) -> None:
 
     assert {("loss", 0, 1), ("w", 0, 1), ("w.grad", 0, 1)} == set(said(cell))
     assert "put %%numguard on top of the cell" in cell.text
+
+
+def test_what_nobody_measured_is_not_explained(ran: dict[str, list[Cell]]) -> None:
+    """A power in a watched training loop is not called singular: its operand was never looked at."""
+    said = [f["diagnoses"] for f in ran["a power that diverges"][1].alarms]
+
+    assert said
+    assert [[]] * len(said) == said
 
 
 def test_keras_fit_names_layers_weights_and_the_line_of_fit(ran: dict[str, list[Cell]]) -> None:

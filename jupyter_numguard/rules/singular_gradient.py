@@ -87,7 +87,9 @@ def detect(path: LineagePath) -> Evidence | None:
                 f"{origin.op} is not finite.",
                 certain(origin, 0.95),
             )
-    if any(x.zeros is None or x.absmax is None for x in origin.operands) or not origin.operands:
+    # An operation that only the source names (a watched cell) is a guess: without a measured operand nothing is claimed.
+    was_recorded = origin.native_op != origin.op
+    if was_recorded and (not origin.operands or any(x.zeros is None or x.absmax is None for x in origin.operands)):
         where = "0" if point == 0.0 else "±1"
         return Evidence(f"The derivative of {origin.op} is not finite at {where}; its operand was not measured.", 0.6)
     return None
