@@ -15,36 +15,46 @@ STAMP := $(VENV)/.complete
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+# Node and jlpm may be those of the environment.
+export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo lab test bench check format generate clean
+.PHONY: demo lab extension test bench check format generate clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
 	$(BIN)/python scripts/quickstart.py
 
-lab: $(STAMP)
+lab: extension
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/quickstart.ipynb
 
+# The side panel and the widget, from labextension/; nothing where they are up to date.
+extension: $(STAMP)
+	$(BIN)/python hatch_build.py
+
 test: export OMP_NUM_THREADS ?= 1
-test: $(STAMP)
+test: extension
 	$(PYTHON) scripts/environment.py chromium
+	cd labextension && jlpm run test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
-check: $(STAMP)
+check: extension
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/schema.py --check
 	$(BIN)/python scripts/rule_pages.py --check
+	cd labextension && jlpm run lint
 
 # Mend what `make check` would complain of and a program can mend.
-format: $(STAMP)
+format: extension
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	cd labextension && jlpm run format
 
 # Write the generated files again: the report's schema, the rules' pages, the outputs in the quickstart.
 generate: $(STAMP)
@@ -57,4 +67,4 @@ $(STAMP): pyproject.toml constraints.txt scripts/environment.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
+	rm -rf $(VENV) out build dist labextension/dist labextension/lib labextension/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache

@@ -99,11 +99,13 @@ class Extension:
             self._shell.Completer.custom_matchers.append(complete)
         self._boundaries.guard.call("start to watch", self.session.start_watching)
         self._boundaries.watch()
+        self._boundaries.guard.call("listen to the front end", self.session.live.serve, self._shell)
 
     def unload(self) -> None:
         """Give the shell back as it was; what others put on top of ours is left alone."""
         self._boundaries.close()
         self._boundaries.guard.call("stop watching", self.session.stop_watching)
+        self._boundaries.guard.call("leave the front end", self.session.live.withdraw, self._shell)
         manager = self._shell.input_transformer_manager
         for stage, ours in ((manager.cleanup_transforms, open_cell), (manager.line_transforms, open_magics)):
             if ours in stage:

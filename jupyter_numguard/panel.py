@@ -1,6 +1,7 @@
 """The live panel: an anywidget whose view is `static/panel.js`. No logic here; `publish.py` fills it.
 
-Imported only when a panel is asked for: `%load_ext` must not pay for ipywidgets.
+Imported only when a panel is asked for: `%load_ext` must not pay for ipywidgets. The view is built from `labextension/`;
+an installation from sources without Node has none, and importing this says so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import traitlets
 from .report import MIME
 
 _STATIC = Path(__file__).parent / "static"
+if not (_STATIC / "panel.js").exists():
+    raise ImportError("this installation was built without its panels (Node was missing); the report stands below")
 
 
 class Panel(anywidget.AnyWidget):  # type: ignore[misc]  # ipywidgets has no types

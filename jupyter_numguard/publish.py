@@ -85,13 +85,14 @@ def show_lineage(variable: str, executions: Sequence[int], steps: Iterable[Step]
 def show_panel(report: Report | None, history: Sequence[HistoryEntry] = ()) -> None:
     """Show the live panel under the running cell; from then on `update_panel` keeps it up to date.
 
-    Where ipywidgets cannot be imported the report is shown as `show_report` does.
+    Where ipywidgets cannot be imported, or the panel was not built, the report is shown as `show_report` does.
     """
     global _panel
     try:
         try:
             from .panel import Panel
-        except ImportError:
+        except ImportError as reason:
+            print(f"numguard: no live panel: {reason}", file=sys.stderr)
             if report is not None:
                 _display(_bundle(report))
             return

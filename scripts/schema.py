@@ -1,9 +1,9 @@
-"""Write `jupyter_numguard/report.schema.json` from the dataclasses of `model.py`.
+"""Write the schemas in `jupyter_numguard/` from the dataclasses: of a report, and of the messages of the live channel.
 
-    python scripts/schema.py            write it
-    python scripts/schema.py --check    fail if it is not up to date (CI)
+    python scripts/schema.py            write them
+    python scripts/schema.py --check    fail if one is not up to date (CI)
 
-pydantic is needed here only: numguard itself reads the file.
+pydantic is needed here only: numguard itself reads the report's, and the front end's types are made from both.
 """
 
 from __future__ import annotations
@@ -16,20 +16,29 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from jupyter_numguard.live import TARGET, ExecutionMessage, Snapshot
 from jupyter_numguard.model import SCHEMA_VERSION, Report
 from jupyter_numguard.report import MIME, NON_FINITE_SPELLINGS
 
-TARGET = Path(__file__).resolve().parents[1] / "jupyter_numguard" / "report.schema.json"
+FOLDER = Path(__file__).resolve().parents[1] / "jupyter_numguard"
 
 
-def build() -> dict[str, Any]:
-    """The schema of what `report.to_json` writes: every field is there, fields of a later version may be added."""
-    raw = TypeAdapter(Report).json_schema(mode="serialization")
-    raw["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+def build() -> dict[str, dict[str, Any]]:
+    """File name -> schema of what `report.to_json` writes: every field is there, fields of a later version may be added."""
+    report = _tidy(TypeAdapter(Report).json_schema(mode="serialization"))
+    report["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    live = _tidy(TypeAdapter(Snapshot | ExecutionMessage).json_schema(mode="serialization"))
+    return {
+        "report.schema.json": _named(f"numguard report ({MIME})", report),
+        "live.schema.json": _named(f"message of the comm target {TARGET!r}", live),
+    }
+
+
+def _named(title: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"numguard report ({MIME})",
-        **{key: _tidy(value) for key, value in sorted(raw.items()) if key != "title"},
+        "title": title,
+        **dict(sorted(schema.items())),
     }
 
 
@@ -55,17 +64,18 @@ def _tidy(node: Any) -> Any:
 
 
 def main() -> int:
-    """Write or check; 1 when the file is out of date."""
+    """Write or check; 1 when a file is out of date."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="only compare")
-    wanted = json.dumps(build(), indent=1, ensure_ascii=False) + "\n"
+    wanted = {FOLDER / name: json.dumps(s, indent=1, ensure_ascii=False) + "\n" for name, s in build().items()}
     if not parser.parse_args().check:
-        TARGET.write_text(wanted, encoding="utf-8")
+        for path, text in wanted.items():
+            path.write_text(text, encoding="utf-8")
         return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == wanted:
-        return 0
-    print(f"{TARGET.name} is not what model.py says; run: python scripts/schema.py", file=sys.stderr)
-    return 1
+    stale = [p.name for p, text in wanted.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+    if stale:
+        print(f"not what the dataclasses say: {', '.join(stale)}; run: python scripts/schema.py", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

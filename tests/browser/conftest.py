@@ -19,8 +19,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+ROOT = Path(__file__).resolve().parents[2]
+EXTENSION = ROOT / "labextension" / "dist"  # as built from this working tree, whatever is installed
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # --no-sandbox: Chromium refuses to start as superuser otherwise. The rest keeps it quiet: no GPU, no calls home.
@@ -40,7 +42,9 @@ import os
 c.ServerApp.ip = "127.0.0.1"; c.ServerApp.port = int(os.environ["NUMGUARD_PORT"]); c.ServerApp.port_retries = 0
 c.ServerApp.open_browser = False; c.ServerApp.allow_root = True
 c.IdentityProvider.token = ""; c.ServerApp.disable_check_xsrf = True
-c.LabApp.expose_app_in_browser = True
+c.LabApp.expose_app_in_browser = True; c.JupyterNotebookApp.expose_app_in_browser = True
+extensions = [os.path.join(os.environ["NUMGUARD_HOME"], "extensions")]
+c.LabApp.extra_labextensions_path = c.JupyterNotebookApp.extra_labextensions_path = extensions
 c.LabApp.extension_manager = "readonly"; c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.workspaces_dir = os.path.join(os.environ["NUMGUARD_HOME"], "workspaces")
@@ -89,6 +93,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "IPYTHONDIR": str(home / "ipython"),
     }
+    assert EXTENSION.is_dir(), "the extension is not built: make extension"
+    (home / "extensions").mkdir()
+    (home / "extensions" / "jupyter-numguard").symlink_to(EXTENSION)
     log = (home / "server.log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--config", str(home / "config.py"), f"--ServerApp.root_dir={work}"],
@@ -138,6 +145,11 @@ class Lab:
             nbformat.write(notebook, self.folder / name)
         self.page.goto(f"{self.address}/lab/tree/{name}?reset")
         self.ready()
+
+    @property
+    def panel(self) -> Locator:
+        """The side panel."""
+        return self.page.locator("#jupyter-numguard-panel")
 
     def ready(self) -> None:
         """Wait for the notebook on the page and its kernel."""

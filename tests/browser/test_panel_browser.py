@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from jupyter_numguard.model import Report
 from jupyter_numguard.render.wording import finite_line, what
 from jupyter_numguard.report import from_json
 
 from .conftest import Lab
+from .pictures import shoot
 
 pytestmark = pytest.mark.browser
 
 REPORTS = Path(__file__).parents[1] / "reports"
-SHOTS = os.environ.get("NUMGUARD_SHOTS")  # a folder: keep a picture of every surface, to look at
 
 SETUP = f"""
 import json
@@ -73,12 +72,6 @@ CONTRASTS = """root => {
   return out; }"""
 
 
-def shoot(place: Locator | Page, name: str) -> None:
-    """Keep a picture where NUMGUARD_SHOTS asks for them."""
-    if SHOTS:
-        place.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
-
-
 def report_of(name: str) -> Report:
     """A golden report."""
     return from_json(json.loads((REPORTS / f"{name}.json").read_text(encoding="utf-8")))
@@ -96,7 +89,7 @@ def test_the_output_says_it_in_both_themes_and_after_a_reload_without_a_kernel(l
     first = report_of("torch_forward_loop").alarms[0]
     for theme in ("Light", "Dark"):
         lab.theme(f"JupyterLab {theme}")
-        expect(shown(lab).get_by_role("status")).to_contain_text("loss is NaN since In [14], line 6, step 37")
+        expect(shown(lab).get_by_role("status").first).to_contain_text("loss is NaN since In [14], line 6, step 37")
         shoot(shown(lab), f"output-{theme.lower()}")
         weak = [c for c in shown(lab).evaluate(CONTRASTS) if c[0] < 4.5]
         assert [] == weak
@@ -105,7 +98,7 @@ def test_the_output_says_it_in_both_themes_and_after_a_reload_without_a_kernel(l
     lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     lab.page.goto(f"{lab.address}/lab/tree/output.ipynb?reset")
     lab.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=90_000)
-    expect(shown(lab).get_by_role("status")).to_contain_text("loss is NaN since In [14], line 6, step 37")
+    expect(shown(lab).get_by_role("status").first).to_contain_text("loss is NaN since In [14], line 6, step 37")
     assert [] == lab.foreign
 
 
@@ -233,6 +226,6 @@ def test_a_finite_trace_is_one_quiet_line(lab: Lab) -> None:
     """Nothing alarms: one line says how much was looked at, below it what could not be seen."""
     lab.open("finite.ipynb", [SETUP, "show_report(golden('finite'))"])
     lab.run_all()
-    expect(shown(lab).get_by_role("status")).to_have_text("✓ " + finite_line(report_of("finite")))
+    expect(shown(lab).get_by_role("status").first).to_have_text("✓ " + finite_line(report_of("finite")))
     expect(shown(lab)).to_contain_text("not checked: qweight (quantised tensor)")
     shoot(shown(lab), "output-finite")
