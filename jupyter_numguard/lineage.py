@@ -170,9 +170,8 @@ class Lineage:
 
     def _take(self, run: StatementRun, states: dict[Key, NonFiniteState]) -> None:
         before = [v for v in self._by_path.values() if v.root in run.reads]
-        there = {seen.path for seen in run.seen}
-        for gone in [v for v in self._by_path.values() if v.root in run.binds and v.path not in there]:
-            self._drop(gone)  # what its name held before: the elements of a list that was begun anew
+        for gone in [v for v in self._by_path.values() if v.root in run.binds]:
+            self._drop(gone)  # what the name held before: its memory, and the places in its list, may be another's now
         new: list[Version] = []
         for seen in run.seen:
             old = self._by_path.get(seen.path)

@@ -220,7 +220,8 @@ class Session:
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         for n, aliases in group_by_memory(found, paths):
             e = explain(n, aliases, self._lineage, self._code, scaled=scaled, log=log, names=paths)
-            known[n.path] = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
+            now_known = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
+            known |= dict.fromkeys((n.path, *aliases), now_known)
             old = self._known.get(n.path)
             if (old is None or old.key != n.key or n.root in bound) and not self._is_muted(n.path):
                 explained.append(e)

@@ -84,3 +84,20 @@ def test_the_second_run_is_explained_by_itself(ran: dict[str, list[Cell]], name:
 def test_what_a_loop_binds_before_it_reads_it_is_its_own(code: str, expected: set[str]) -> None:
     """Only a name that is bound for certain, earlier in the same round, is left out of what a statement reads from before."""
     assert expected == set(bound_first(ast.parse(code).body[0]))
+
+
+def test_another_name_that_is_left_over_is_not_news() -> None:
+    """What was told under one name is not told again under another one when the first is bound anew."""
+    cells = ["import numpy as np\nx = np.zeros(2) / np.zeros(2)", "kept = x", "x = np.ones(2)"]
+    (told, silent, bound_anew) = run([{"cells": cells, "traced": []}])[0]
+
+    assert [["x"], [], []] == [[f["variable"] for f in cell.alarms] for cell in (told, silent, bound_anew)]
+
+
+def test_elements_of_a_list_that_is_begun_anew_are_of_this_run() -> None:
+    """Numbers of the second run may lie where numbers of the first one lay, and at the same places of the list."""
+    cell = "losses = []\nfor step in range(200):\n    x = np.exp(step * 10.0)\n    losses.append(x - x)"
+    watched, traced = run([{"cells": ["import numpy as np", cell, cell], "traced": [2]}])[0][1:]
+
+    assert watched.alarms
+    assert {traced.count} == {f["origin"]["execution"]["count"] for f in traced.alarms}
