@@ -15,7 +15,7 @@ is kept: operands are summarised at once, and memory is known by `Key`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any, Literal
@@ -102,7 +102,29 @@ class OpEvent:
     confined_to: tuple[str, ...] | None = None
 
 
-OnCreation = Callable[[OpEvent, FrameType | None, Sequence[Any], Sequence[Any]], None]
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names that the failing code saw.
+
+    Attributes:
+        as_of: What an object that is found under a name held when the operation ran; None if that is not known.
+    """
+
+    locals: Mapping[str, Any]
+    globals: Mapping[str, Any]
+    as_of: Callable[[Any], Any] = lambda value: value
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The live objects around an operation that failed in a graph and was run again. Not kept."""
+
+    operands: Sequence[Any]
+    results: Sequence[Any]
+    scope: Scope
+
+
+OnCreation = Callable[[OpEvent, Scope | None, Sequence[Any], Sequence[Any]], None]
 
 
 class OpLog:
@@ -111,7 +133,7 @@ class OpLog:
     Attributes:
         statement: Index of the top-level statement that runs now; the session sets it.
         stop: Raise `NonFiniteError` at the first creation (`%%numguard --stop`).
-        on_creation: Called once per new created event with (event, user frame, operands, results), while the operands
+        on_creation: Called once per new created event with (event, scope, operands, results), while the operands
             are alive: `record.py` names them and copies what a rewrite needs.
         escaped: Non-finite values that left their framework (`.item()`, `float()`, printing), in order.
         parameters, gradients: How the parameters of optimizers and their gradients grew, by the parameter's memory.
@@ -243,6 +265,7 @@ class OpLog:
         frame: FrameType | None = None,
         confidence: Confidence = "exact",
         tensors: tuple[Sequence[Any], Sequence[Any]] = ((), ()),
+        moment: Callable[[], Moment | None] | None = None,
     ) -> OpEvent:
         """The event of this result: the one that the site has already, or a new one.
 
@@ -251,6 +274,7 @@ class OpLog:
             occurrence: The how-many-th run; default the site's count. In backward: of the forward line.
             frame: The frame that runs now; gives `called_from` and is handed to `on_creation`. Not kept.
             tensors: The live (operands, results), handed to `on_creation`. Not kept.
+            moment: Where there is neither frame nor tensor any more: called for a new creation, gives them back.
 
         Raises:
             NonFiniteError: `stop` is set and this is a creation.
@@ -281,7 +305,11 @@ class OpLog:
         event.names = {}
         if kind == "created":
             if self.on_creation is not None:
-                self.on_creation(event, user, *tensors)
+                again = moment() if moment is not None else None
+                scope = Scope(user.f_locals, user.f_globals) if user is not None else None
+                if again is not None:
+                    scope, tensors = again.scope, (again.operands, again.results)
+                self.on_creation(event, scope, *tensors)
             if self.stop:
                 raise NonFiniteError(f"{native_op} made {describe_state(state)}; stopped because of --stop")
         return event

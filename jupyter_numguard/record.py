@@ -10,12 +10,11 @@ import ast
 import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from types import FrameType
 from typing import Any
 
 from .backends import loaded_backends
 from .backends.base import Backend
-from .oplog import OpEvent, OpLog, Site
+from .oplog import OpEvent, OpLog, Scope, Site
 
 MAX_SAMPLE_BYTES = 1 << 20  # per tensor (product.md, "Where the operands come from")
 MAX_SAMPLES = 16  # per event: the names of a statement and of those that bound them
@@ -80,7 +79,7 @@ class Recorder:
         self._open.clear()
 
     def _name_and_sample(
-        self, event: OpEvent, frame: FrameType | None, operands: Sequence[Any], results: Sequence[Any]
+        self, event: OpEvent, scope: Scope | None, operands: Sequence[Any], results: Sequence[Any]
     ) -> None:
         """Give operands and result the user's names and copy what the statement names. Never raises."""
         try:
@@ -88,7 +87,7 @@ class Recorder:
                 return
             paths, target = self._names_at(event.site)
             backends = loaded_backends()
-            values = {p: v for p in paths if (v := _look_up(p, frame, backends)) is not None}
+            values = {p: v for p in paths if (v := _look_up(p, scope, backends)) is not None}
             names = {id(v): p for p, v in reversed(values.items())}
             named = zip(event.operands, operands, strict=False)
             event.operands = (
@@ -112,24 +111,23 @@ class Recorder:
             return
 
 
-def _look_up(path: str, frame: FrameType | None, backends: list[Backend]) -> Any | None:
-    """The object that a path of names, attributes and constant indices means in a frame, found without running code."""
-    if frame is None:
+def _look_up(path: str, scope: Scope | None, backends: list[Backend]) -> Any | None:
+    """The object that a path of names, attributes and constant indices means in a scope, found without running code."""
+    if scope is None:
         return None
     try:
-        return _value(ast.parse(path, mode="eval").body, frame, backends)
+        return scope.as_of(_value(ast.parse(path, mode="eval").body, scope, backends))
     except (SyntaxError, LookupError, TypeError, ValueError):
         return None
 
 
-def _value(node: ast.expr, frame: FrameType, backends: list[Backend]) -> Any | None:
+def _value(node: ast.expr, scope: Scope, backends: list[Backend]) -> Any | None:
     if isinstance(node, ast.Name):
-        scope = frame.f_locals if node.id in frame.f_locals else frame.f_globals
-        return scope.get(node.id)
+        return (scope.locals if node.id in scope.locals else scope.globals).get(node.id)
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Attribute):
-        owner = _value(node.value, frame, backends)
+        owner = _value(node.value, scope, backends)
         plain = getattr(type(owner), "__dict__", {}).get(node.attr)
         if plain is None:
             try:
@@ -142,8 +140,8 @@ def _value(node: ast.expr, frame: FrameType, backends: list[Backend]) -> Any | N
                     return child
         return None
     if isinstance(node, ast.Subscript):
-        owner = _value(node.value, frame, backends)
-        index = _value(node.slice, frame, backends)
+        owner = _value(node.value, scope, backends)
+        index = _value(node.slice, scope, backends)
         if owner is not None and type(owner) in (list, tuple, dict) and isinstance(index, (int, str)):
             return owner[index]
     return None

@@ -7,6 +7,7 @@ variables to the step that wrote them. Of the creations it meets the earliest is
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +16,16 @@ import numpy as np
 import tensorflow as tf
 
 from ...model import NonFiniteState, Phase
-from ...oplog import OpEvent, OpLog, Site
+from ...oplog import Moment, OpEvent, OpLog, Site
 from . import private
 from .blame import api_name
+from .eager import summaries, summary
 from .flagging import TICKS
 from .graph import FlaggedGraph, Line, Node, Root
 from .instrument import Instrument
 from .optables import CALLS
 from .places import COMPOSITES
+from .replay import Replay
 
 _EVER = float("inf")
 MAX_REARMED = 256  # non-finite calls of one function that are told each by itself
@@ -116,6 +119,8 @@ class Ancestry:
                 todo += lost
             elif node.is_source:
                 found += self._source(g, i, when, seen)
+            elif lost_targets := [j for j in node.targets if 0 < g.when(j) <= when]:
+                todo += lost_targets  # the loss was lost already: its creation is its gradient's
             elif not lost or self._makes_nan_of_written_inf(g, i, lost):
                 found.append(_Found(when, g, i, True))
             else:
@@ -188,15 +193,36 @@ class Ancestry:
             native = f"tf.{place.api.removesuffix('_v2')} / {node.op}" if place.api in COMPOSITES else node.op
         nan, inf, run = (float(x) for x in g.times[best.node])
         state = NonFiniteState(nan > 0 or not node.is_wide, inf > 0)
+
+        @functools.cache
+        def moment() -> Moment | None:
+            return self._again(best) if best.creates else None
+
         event = self._log.record(
             "created" if best.creates else "written", phase, self._site(line, node.op), name, f"{native} ({node.name})",
             state, occurrence=int(run), confidence="likely",
+            operands=lambda: summaries(m.operands) if (m := moment()) is not None else (),
+            result=lambda: summary(m.results[0]) if (m := moment()) is not None else None, moment=moment,
             backward_site=self._site(place.line, "gradient") if phase == "backward" else None,
         )  # fmt: skip
+        if event.result is not None:
+            event.confidence = "exact"
         event.called_from = g.root.called_from or ()
         if g.root.statement >= 0:
             event.statement = g.root.statement
         return event
+
+    def _again(self, best: _Found) -> Moment | None:
+        """The failing operation's operands, from running its step again; None where that cannot be done."""
+        outermost = best.graph.outermost
+        if outermost.capture is None:
+            return None
+        if outermost.capture is None:
+            return None
+        kept = outermost.capture.values(best.when // TICKS)
+        if not any(kept):
+            return None
+        return Replay(outermost, best.graph, best.graph.nodes[best.node], kept).moment(self._log)
 
     def _event_outside(self, g: FlaggedGraph, node: Node) -> OpEvent | None:
         """The event of the eager tensor or variable that a source holds."""

@@ -33,6 +33,13 @@ def new_variable(value: Any) -> Any:
         return private.ResourceVariable(value, trainable=False)
 
 
+def new_holder(dtype: Any) -> Any:
+    """As `new_variable`, for a tensor of any shape; holds nothing yet."""
+    with tf.init_scope():
+        empty = private.host_tensor(np.zeros(0, dtype.as_numpy_dtype), dtype.as_datatype_enum)
+        return private.ResourceVariable(empty, trainable=False, dtype=dtype, shape=tf.TensorShape(None))
+
+
 class Flagging:
     """Puts flags into graphs. Its operations are unseen by the recorder, by tapes and by gradients."""
 
@@ -105,6 +112,9 @@ class Flagging:
             tick = state[1] + 1.0
             if is_outermost:
                 first = root.lost.read_value()
+                if flagged.capture is not None:
+                    is_lost_now = tf.logical_and(first <= 0.0, lost > 0.0)
+                    must.append(flagged.capture.keep(is_lost_now, step, new_holder))
                 must.append(
                     root.lost.assign(tf.where(tf.logical_and(first <= 0.0, lost > 0.0), step, first), read_value=False)
                 )

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from ...oplog import OpEvent
+from ...oplog import OpEvent, Scope
+from .capture import Capture
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class GraphPlace:
         line: The user's line, None if only libraries built it.
         forward: For gradients, the line of the forward operation; `forward_op` its type.
         api: The library function that the user called; for gradients, in the forward line.
+        scope: The names that the line saw, with the graph's tensors; for gradients, that the forward line saw.
     """
 
     line: Line | None
@@ -38,6 +40,7 @@ class GraphPlace:
     forward_op: str
     api: str
     is_update: bool
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Node:
         callees: Names of the graphs that the operation calls.
         resource: For a read of a variable, the tensor of its handle in the graph.
         captured: For a placeholder, its own tensor.
+        forward: For a gradient, the forward operation in its graph.
+        targets: For a gradient, the nodes of the loss whose gradient it is part of.
     """
 
     op: str
@@ -63,6 +68,8 @@ class Node:
     callees: tuple[str, ...] = ()
     resource: Any = None
     captured: Any = None
+    forward: Any = None
+    targets: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +103,7 @@ class FlaggedGraph:
         outs: Nodes of the function's results.
         memory: The variable that holds each node's times, [n, 3] (NaN, Inf, run).
         times: Its value, as read last.
+        capture: What the graph gets in each step, of an outermost graph that XLA does not compile.
         input_events: Event of the eager tensor that is the k-th input of the call; `first_events`, of any call first.
     """
 
@@ -113,8 +121,14 @@ class FlaggedGraph:
     runs: Any = None
     is_done: bool = False
     times: Any = None
+    capture: Capture | None = None
     input_events: dict[int, OpEvent] = field(default_factory=dict)
     first_events: dict[int, OpEvent] = field(default_factory=dict)
+
+    @property
+    def outermost(self) -> FlaggedGraph:
+        """The graph that is called from eager code."""
+        return self if self.outer is None else self.outer.outermost
 
     def nodes_of(self, tensors: Iterable[Any]) -> frozenset[int]:
         """The nodes whose values some graph tensors hold."""

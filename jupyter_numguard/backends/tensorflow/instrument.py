@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from ...oplog import OpLog
 from . import private
+from .capture import Capture
 from .flagging import Flagging
 from .graph import FlaggedGraph, GraphPlace, Node, Root
 from .lines import place_of
@@ -49,6 +50,8 @@ class Instrument:
             flagged = FlaggedGraph(graph, outer, root, is_backward, is_xla)
             self._flagging.begin(flagged)
             self._live[graph] = flagged
+            if outer is None and not is_xla:
+                flagged.capture = Capture(graph)
             for tensor in graph.inputs:
                 if type(tensor) is not private.EagerTensor:  # a variable's handle, that is captured later
                     self._add(flagged, "Placeholder", [tensor], None)
@@ -106,6 +109,8 @@ class Instrument:
     def _on_op(
         self, flagged: FlaggedGraph, op: str, inputs: Sequence[Any], outputs: Sequence[Any], frame: FrameType | None
     ) -> None:
+        if flagged.capture is not None:
+            flagged.capture.on_op(op, outputs, frame)
         operands = flagged.nodes_of(inputs)
         if writes(op):
             flagged.writes.append((inputs[0], operands))
@@ -121,7 +126,7 @@ class Instrument:
         self, flagged: FlaggedGraph, op: str, outputs: Sequence[Any], frame: FrameType | None,
         operands: frozenset[int] = frozenset(),
     ) -> None:  # fmt: skip
-        place = None
+        place, forward, targets = None, None, frozenset[int]()
         callees = _callees(outputs[0].op) if op in CALLS and outputs else ()
         for slot, tensor in enumerate(outputs):
             if not (tensor.dtype.is_floating or tensor.dtype.is_complex) or slot in SCRATCH.get(op, ()):
@@ -129,10 +134,12 @@ class Instrument:
                 continue
             if op == "Const" and _is_finite_constant(tensor):
                 continue
-            place = place or self._place_of(tensor.op, frame)
+            if place is None:
+                place, forward, targets = self._place_of(flagged, tensor.op, frame)
             node = Node(
                 op, tensor.op.name, place, operands, op in SOURCES, self._flagging.is_wide(flagged, tensor, operands), callees,
                 tensor.op.inputs[0] if op == "ReadVariableOp" else None, tensor if op == "Placeholder" else None,
+                forward, targets,
             )  # fmt: skip
             if self._flagging.flag(flagged, tensor, node):
                 flagged.of[tensor.name] = frozenset({len(flagged.nodes)})
@@ -140,17 +147,20 @@ class Instrument:
             else:
                 flagged.of[tensor.name] = operands
 
-    def _place_of(self, op: Any, frame: FrameType | None) -> GraphPlace:
+    def _place_of(
+        self, flagged: FlaggedGraph, op: Any, frame: FrameType | None
+    ) -> tuple[GraphPlace, Any, frozenset[int]]:
         """Where an operation comes from; a gradient is told by the API function of its forward operation."""
-        place, forward = place_of(op, frame)
-        flagged = self._live.get(forward.graph) if forward is not None else None
-        if flagged is None or forward is None or not forward.outputs:
-            return place
-        for i in flagged.nodes_of(forward.outputs[:1]):
-            known = flagged.nodes[i]
-            if known.name == forward.name:
-                return replace(place, api=known.place.api, forward=known.place.line)
-        return place
+        place, forward, asked = place_of(op, frame)
+        targets = flagged.nodes_of(t for t in asked if getattr(t, "graph", None) is flagged.graph)
+        known = self._live.get(forward.graph) if forward is not None else None
+        if known is None or forward is None or not forward.outputs:
+            return place, forward, targets
+        for i in known.nodes_of(forward.outputs[:1]):
+            node = known.nodes[i]
+            if node.name == forward.name:
+                place = replace(place, api=node.place.api, forward=node.place.line, scope=node.place.scope)
+        return place, forward, targets
 
     def close(self) -> None:
         """Drop all graphs."""

@@ -8,6 +8,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ...frames import is_user_file
+from ...oplog import Scope
 from .graph import GraphPlace, Line
 from .places import is_update_frame, is_wrapper, local
 
@@ -16,8 +17,8 @@ from .places import is_update_frame, is_wrapper, local
 _CONVERTERS = {"converted_call": "f", "autograph_handler": "original_func"}
 
 
-def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any]:
-    """Where a graph operation comes from, and for gradients the forward operation in its graph.
+def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any, list[Any]]:
+    """Where a graph operation comes from, and for gradients the forward operation in its graph and the tape's targets.
 
     Cost: one formatted traceback, once per operation of the source.
     """
@@ -25,6 +26,8 @@ def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any]:
     forward_op = api = ""
     is_update = is_user = False
     real: CodeType | None = None
+    scope: Scope | None = None
+    targets: list[Any] = []
     while frame is not None:
         code = frame.f_code
         if code.co_name == "_gradient_function" and not forward_op and code.co_filename.endswith("backprop.py"):
@@ -35,19 +38,25 @@ def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any]:
             other = local(frame, "op")
             if other is not None:
                 forward_op, forward = other.type, other
+        elif code.co_name == "gradient" and not targets and code.co_filename.endswith("backprop.py"):
+            target = local(frame, "target")
+            targets = list(target) if isinstance(target, (list, tuple)) else [target]
         if is_user and real is None and code.co_name in _CONVERTERS and is_wrapper(code):
             real = getattr(inspect.unwrap(local(frame, _CONVERTERS[code.co_name])), "__code__", None)
         is_update |= is_update_frame(code)
         if not is_user:
             is_user = "__autograph_generated_file" in code.co_filename or is_user_file(code.co_filename)
-            if not is_user and not is_wrapper(code):
+            if is_user:
+                scope = Scope(dict(frame.f_locals), frame.f_globals)
+            elif not is_wrapper(code):
                 api = code.co_name
         frame = frame.f_back
     line = line_of(op)
     if line is not None and real is not None and line.function == real.co_name:
         line = replace(line, file=real.co_filename)
     forward_line = line_of(forward) if forward is not None else None
-    return GraphPlace(line, forward_line, forward_op, "" if forward_op else api, is_update), forward
+    place = GraphPlace(line, forward_line, forward_op, "" if forward_op else api, is_update, scope)
+    return place, forward, targets
 
 
 def line_of(op: Any) -> Line | None:

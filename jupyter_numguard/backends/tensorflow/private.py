@@ -8,7 +8,7 @@ callbacks (2.3, they carry TensorFlow's own debugger), the tape's state, `Functi
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ try:
     from tensorflow.python.framework import op_callbacks as op_callbacks
     from tensorflow.python.framework import tensor_util as tensor_util
     from tensorflow.python.ops import gen_debug_ops as gen_debug_ops
+    from tensorflow.python.ops import gen_resource_variable_ops, resource_variable_ops
     from tensorflow.python.ops import gradients_util as gradients_util
-    from tensorflow.python.ops import resource_variable_ops
 
     tape_is_empty: Callable[[], bool] = pywrap_tfe.TFE_Py_TapeSetIsEmpty
     stop_recording = record.stop_recording
@@ -56,6 +56,33 @@ INT32 = 3
 def run_op(op: str, inputs: list[Any], *attrs: Any) -> Any:
     """Run one operation eagerly, unseen by callbacks, tapes and name scopes. `attrs` are names and values in turn."""
     return execute.quick_execute(op, 1, inputs, attrs, context.context())[0]
+
+
+def run_ops(op: str, num_outputs: int, inputs: Sequence[Any], attrs: Sequence[Any]) -> list[Any]:
+    """As `run_op`, all results."""
+    return list(execute.quick_execute(op, num_outputs, list(inputs), tuple(attrs), context.context()))
+
+
+def attributes_of(op: Any) -> list[Any]:
+    """Names and values of a graph operation's attributes, as `run_ops` takes them."""
+    out: list[Any] = []
+    for attribute in op.op_def.attr:
+        value = op.get_attr(attribute.name)
+        if attribute.type == "type":
+            value = value.as_datatype_enum
+        elif attribute.type == "list(type)":
+            value = [v.as_datatype_enum for v in value]
+        elif attribute.type == "shape":
+            value = execute.make_shape(value, attribute.name)
+        elif attribute.type == "list(shape)":
+            value = [execute.make_shape(v, attribute.name) for v in value]
+        out += [attribute.name, value]
+    return out
+
+
+def read_in_graph(handle: Any, dtype_enum: int) -> Any:
+    """A variable's value as a tensor of the graph that is being built."""
+    return gen_resource_variable_ops.read_variable_op(handle, dtype_enum)
 
 
 def host_tensor(value: Any, dtype_enum: int) -> Any:
