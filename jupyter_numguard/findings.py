@@ -99,7 +99,7 @@ def explain(
     path = LineagePath(
         variable=n.path, origin=finding.origin, steps=finding.lineage, statements=statements,
         later=later, history=finding.history,
-        framework=n.tensor.framework, trends=trends, source=source_around(answer, code),
+        framework=_framework_of(n.tensor.framework, answer.event), trends=trends, source=source_around(answer, code),
     )  # fmt: skip
     became = (version.run.order if version is not None and version.run is not None else 0, lineage.event_order(n.key))
     return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order, became)
@@ -139,6 +139,13 @@ def explain_event(
     return Explained(finding, path, answer.event.names, answer.order)
 
 
+def _framework_of(holder: Framework, event: OpEvent | None) -> Framework:
+    """Whose operation failed: an ndarray or a number may hold what another framework computed."""
+    if holder in ("numpy", "python") and event is not None and event.kind == "created":
+        return _framework(event.native_op)
+    return holder
+
+
 def _framework(native_op: str) -> Framework:
     """Whose operation this is, by the way its recorder spells it."""
     if native_op.startswith("numpy."):
@@ -176,6 +183,7 @@ def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Expl
             f.scope == "local",
             deep > 0,
             root not in bound,
+            ".optimizer." in f.variable,  # what an optimizer keeps says less than the weights that it made
             e.became,
             f.counts.size,
             "loss" not in f.variable.lower(),

@@ -22,7 +22,7 @@ from jupyter_numguard.errors import NonFiniteError  # noqa: E402
 from jupyter_numguard.oplog import OpEvent, OpLog  # noqa: E402
 
 from .truth.program import Program  # noqa: E402
-from .truth.tensorflow_programs import PROGRAMS  # noqa: E402
+from .truth.tensorflow_programs import EAGER  # noqa: E402
 
 BACKEND = TensorFlowBackend()
 _count = 0
@@ -93,7 +93,7 @@ def _tensors(value: object) -> Iterator[Any]:
         yield from _tensors(child)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
+@pytest.mark.parametrize("program", EAGER, ids=lambda p: p.name)
 def test_the_origin_of_every_truth_program(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Line, operation, phase and step of the first creation are the program's, through layers, files and functions."""
     for name, text in program.files.items():

@@ -38,6 +38,8 @@ class KerasBackend(Backend):
             return list(_of_model(value))
         if issubclass(cls, (keras.Layer, keras.metrics.Metric, keras.losses.Loss)):
             return list(_own(value))
+        if issubclass(cls, keras.KerasTensor):
+            return ()  # symbolic: it holds no values, and leads to the layers by a way that nobody types
         if issubclass(cls, keras.callbacks.History):
             return [(".history", _attribute(value, "history"))]
         if cls.__module__ == "keras.src.utils.tracking":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .keras_programs import KERAS
 from .program import Program
+from .tensorflow_function_programs import FUNCTIONS
 
 _TF = "import tensorflow as tf"
 _KERAS = "import keras\nimport tensorflow as tf"
@@ -45,7 +47,7 @@ def entropy(logits):
     return -tf.reduce_sum(p * tf.math.log(p))  # origin
 """
 
-PROGRAMS: tuple[Program, ...] = (
+EAGER: tuple[Program, ...] = (
     # --- forward ----------------------------------------------------------------------------------------------------
     _p("log_in_custom_layer", "forward", "log", (_KERAS, _LOG_LAYER, "y = model(tf.ones([2, 3]))\nz = y * 0.5"),
        ("y", "z"), where="layer"),
@@ -170,3 +172,5 @@ PROGRAMS: tuple[Program, ...] = (
        (_TF, "x = tf.constant([0.0, 1.0])\ny = tf.math.multiply_no_nan(x / x, tf.cast(x > 0, tf.float32))  # origin"),
        (), alarms=False),
 )  # fmt: skip
+
+PROGRAMS = (*EAGER, *FUNCTIONS, *KERAS)

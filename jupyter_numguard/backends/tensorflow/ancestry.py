@@ -8,7 +8,7 @@ variables to the step that wrote them. Of the creations it meets the earliest is
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from .eager import summaries, summary
 from .flagging import TICKS
 from .graph import FlaggedGraph, Line, Node, Root
 from .instrument import Instrument
-from .optables import CALLS
 from .places import COMPOSITES
 from .replay import Replay
 
@@ -49,9 +48,15 @@ class Ancestry:
         self._log = log
         self._instrument = instrument
         self._graphs: list[FlaggedGraph] = []
+        self._inputs: tuple[FlaggedGraph | None, Sequence[Any]] = (None, ())
 
-    def event_of_result(self, flagged: FlaggedGraph, index: int) -> OpEvent | None:
-        """The event of the index-th result of a graph, or None if the flags know of nothing non-finite there."""
+    def event_of_result(self, flagged: FlaggedGraph, index: int, inputs: Sequence[Any] = ()) -> OpEvent | None:
+        """The event of the index-th result of a graph, or None if the flags know of nothing non-finite there.
+
+        Args:
+            inputs: What the graph was called with, if that call is the last one.
+        """
+        self._inputs = (flagged, inputs)
         self._read()
         if flagged.times is None or index >= len(flagged.graph.outputs):
             return None
@@ -81,6 +86,7 @@ class Ancestry:
     def event_of_variable(self, handle_id: int) -> OpEvent | None:
         """The event of a variable that a graph wrote, or None if no graph wrote anything non-finite into it."""
         self._read()
+        self._inputs = (None, ())
         return self._event(self._writes_before(handle_id, _EVER, None, -1, set()))
 
     def written_variables(self) -> set[int]:
@@ -113,7 +119,7 @@ class Ancestry:
             seen.add((id(g), i))
             node = g.nodes[i]
             lost = [j for j in node.operands if 0 < g.when(j) <= when]
-            if node.op in CALLS and (inner := self._callees(g, node)):
+            if node.callees and (inner := self._callees(g, node)):
                 for h in inner:
                     found += self._walk(h, h.outs, limit, seen)
                 todo += lost
@@ -121,16 +127,25 @@ class Ancestry:
                 found += self._source(g, i, when, seen)
             elif lost_targets := [j for j in node.targets if 0 < g.when(j) <= when]:
                 todo += lost_targets  # the loss was lost already: its creation is its gradient's
-            elif not lost or self._makes_nan_of_written_inf(g, i, lost):
+            elif not lost and node.op.startswith("TensorList"):
+                continue  # it only hands over
+            elif not lost:
                 found.append(_Found(when, g, i, True))
+            elif self._makes_nan_of_inf(g, i, lost):
+                infs = self._walk(g, lost, when, seen)
+                known = [
+                    f for f in infs if f.creates or self._event_outside(f.graph, f.graph.nodes[f.node]) is not None
+                ]
+                found += known or [_Found(when, g, i, True)]
             else:
                 todo += [j for j in lost if not g.nodes[j].is_source] or lost
         return found
 
     @staticmethod
-    def _makes_nan_of_written_inf(g: FlaggedGraph, i: int, lost: list[int]) -> bool:
+    def _makes_nan_of_inf(g: FlaggedGraph, i: int, lost: list[int]) -> bool:
+        """Whether a NaN came of operands without one: of an Inf that was computed, or else of one that was written."""
         nan = float(g.times[i][0])
-        return nan > 0 and all(g.nodes[j].is_source and not 0 < g.times[j][0] <= nan for j in lost)
+        return nan > 0 and all(g.nodes[j].is_wide and not 0 < g.times[j][0] <= nan for j in lost)
 
     def _callees(self, g: FlaggedGraph, node: Node) -> list[FlaggedGraph]:
         """The instrumented graphs that a node calls, by name: a function `f` of the runtime is called `__inference_f_12`."""
@@ -189,6 +204,7 @@ class Ancestry:
             phase, name = "backward", api_name(place.forward_op, place.api)
             native = f"{place.forward_op} gradient / {node.op}"
         else:
+            phase = "backward" if place.is_own_gradient else "forward"
             name = api_name(node.op, place.api)
             native = f"tf.{place.api.removesuffix('_v2')} / {node.op}" if place.api in COMPOSITES else node.op
         nan, inf, run = (float(x) for x in g.times[best.node])
@@ -215,14 +231,26 @@ class Ancestry:
     def _again(self, best: _Found) -> Moment | None:
         """The failing operation's operands, from running its step again; None where that cannot be done."""
         outermost = best.graph.outermost
-        if outermost.capture is None:
-            return None
-        if outermost.capture is None:
-            return None
-        kept = outermost.capture.values(best.when // TICKS)
+        kept = outermost.capture.values(best.when // TICKS) if outermost.capture is not None else ({}, {})
+        if not any(kept):
+            kept = self._given(outermost)
         if not any(kept):
             return None
         return Replay(outermost, best.graph, best.graph.nodes[best.node], kept).moment(self._log)
+
+    def _given(self, outermost: FlaggedGraph) -> tuple[dict[str, Any], dict[int, Any]]:
+        """As `Capture.values`, from the inputs of the call that just ended: where no variable was written they are all."""
+        called, inputs = self._inputs
+        if called is not outermost or any(g.writes for g in self._graphs if g.root is outermost.root):
+            return {}, {}
+        tensors: dict[str, Any] = {}
+        variables: dict[int, Any] = {}
+        for inside, value in zip(outermost.graph.inputs, inputs, strict=False):
+            if value._datatype_enum() != private.RESOURCE:
+                tensors[inside.name] = value
+            elif (enum := private.dtype_behind(value)) is not None:
+                variables[value._id] = private.read_variable(value, enum)
+        return tensors, variables
 
     def _event_outside(self, g: FlaggedGraph, node: Node) -> OpEvent | None:
         """The event of the eager tensor or variable that a source holds."""

@@ -63,11 +63,11 @@ class Calls:
                 if len(self._waiting) > MAX_WAITING:
                     self.flush()
             elif not arrays.is_finite(tensor._numpy_internal()):
-                event = self._lost_loss(flagged, frame, eager) or self._event_of_result(flagged, index)
+                event = self._lost_loss(flagged, frame, eager) or self._event_of_result(flagged, index, inputs)
                 if event is None:
                     eager.on_op(op, inputs, [tensor], frame)
                 else:
-                    eager.mark(tensor, event)
+                    eager.mark(tensor, event, frame)
                 lost = True
         if lost and self._ancestry.rearm(flagged.root):
             self._of_result.clear()
@@ -95,11 +95,11 @@ class Calls:
         tape = tape_of(frame) if flagged.is_backward else None
         return eager.lost_loss(targets_of(tape)) if tape is not None else None
 
-    def _event_of_result(self, flagged: FlaggedGraph, index: int) -> OpEvent | None:
+    def _event_of_result(self, flagged: FlaggedGraph, index: int, inputs: Sequence[Any] = ()) -> OpEvent | None:
         key = (id(flagged), index)
         event = self._of_result.get(key)
         if event is None:
-            event = self._ancestry.event_of_result(flagged, index)
+            event = self._ancestry.event_of_result(flagged, index, inputs)
             if event is not None:
                 self._of_result[key] = event
         return event

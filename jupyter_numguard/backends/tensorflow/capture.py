@@ -38,7 +38,11 @@ class Capture:
         """An operation was put into the graph. A variable is read as soon as the graph knows it: before any write."""
         if op == "Placeholder" and outputs[0].dtype == tf.resource:
             handle = _captured_handle(frame)
-            if handle is not None and handle._id not in self._handles and (enum := _dtype_of(handle)) is not None:
+            if (
+                handle is not None
+                and handle._id not in self._handles
+                and (enum := private.dtype_behind(handle)) is not None
+            ):
                 with self._graph.as_default(), self._graph.control_dependencies(None):
                     self._handles[handle._id] = private.read_in_graph(outputs[0], enum)
             return
@@ -93,13 +97,3 @@ def _captured_handle(frame: FrameType | None) -> Any:
             return tensor if type(tensor) is private.EagerTensor else None
         frame = frame.f_back
     return None
-
-
-def _dtype_of(handle: Any) -> int | None:
-    """The dtype of the variable behind a handle; None if it is no variable, or holds nothing yet."""
-    known = getattr(handle, "_handle_data", None)
-    if known is None or not known.is_set or len(known.shape_and_type) != 1:
-        return None
-    if not bool(private.run_op("VarIsInitializedOp", [handle])._numpy_internal()):
-        return None
-    return int(known.shape_and_type[0].dtype)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, Protocol
 
 from ...model import NonFiniteState, TensorSummary
-from ...oplog import OpEvent, OpLog
+from ...oplog import Key, OpEvent, OpLog
 from . import arrays, private, values
 from .blame import Blame, blame
 from .forward import ForwardSites
@@ -98,8 +99,7 @@ class EagerRecorder:
             tensors=(floats(told.operands), (result,)),
         )  # fmt: skip
         self.mark(result, event)
-        if here.api in _KERAS_LOOPS and result._num_elements() == 1:
-            self._log.escape(event)
+        self._escape_of_keras(result, event, here)
 
     def lost_loss(self, targets: Sequence[Any]) -> OpEvent | None:
         """The event of a loss that was non-finite already when its gradient was asked for."""
@@ -185,10 +185,23 @@ class EagerRecorder:
         """Why a variable is non-finite, whether an eager operation or a graph function wrote it."""
         return self._log.event_of(("tfvar", handle._id)) or self._graphs.event_of_variable(handle._id)
 
-    def mark(self, tensor: Any, event: OpEvent) -> None:
-        """Remember why a tensor is non-finite, as long as it lives."""
+    def mark(self, tensor: Any, event: OpEvent, frame: FrameType | None = None) -> None:
+        """Remember why a tensor is non-finite, as long as it lives; on the host its memory too, which numpy may share.
+
+        Args:
+            frame: Where a graph function gave it back, if one did.
+        """
         ref = weakref.ref(tensor)
-        self._log.mark([("tf", tensor._id)], event, lambda: ref() is not None)
+        keys: list[Key] = [("tf", tensor._id)]
+        if private.is_on_host(tensor) and (address := arrays.address_of(tensor._numpy_internal())) is not None:
+            keys.append(("mem", "cpu", address))
+        self._log.mark(keys, event, lambda: ref() is not None)
+        if frame is not None:
+            self._escape_of_keras(tensor, event, self._places.here(frame))
+
+    def _escape_of_keras(self, tensor: Any, event: OpEvent, here: Here) -> None:
+        if here.api in _KERAS_LOOPS and tensor._num_elements() == 1:
+            self._log.escape(event)
 
     def mark_variable(self, handle: Any, event: OpEvent) -> None:
         """Remember why a variable is non-finite, as long as it lives."""

@@ -19,12 +19,14 @@ import numpy as np
 import tensorflow as tf
 
 from . import private
-from .graph import FlaggedGraph, Node
+from .graph import FlaggedGraph, GraphPlace, Node
 
 TICKS = float(1 << 24)  # graph executions per step; with float64, 2**29 steps are exact
 SCOPE = "numguard_flags"
 _SMALL = 32_768  # elements up to which telling NaN from Inf costs next to nothing
 _SUMMARISED = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+
+_NOTHING = Node("NoOp", "", GraphPlace(None, None, "", "", False), frozenset(), is_source=False, is_wide=True)
 
 
 def new_variable(value: Any) -> Any:
@@ -87,7 +89,11 @@ class Flagging:
     def end(self, flagged: FlaggedGraph) -> list[Any]:
         """At the bottom of a graph: remember what was non-finite. The operations that must run, if any."""
         if not flagged.flags:
-            return []
+            if flagged.outer is not None:
+                return []
+            flagged.nodes.append(_NOTHING)  # all is wrapped up; the graphs within still tell what was lost
+            with private.stop_recording(), tf.name_scope(SCOPE):
+                flagged.flags.append(tf.zeros(3))
         root = flagged.root
         is_outermost = flagged.outer is None
         with private.stop_recording(), tf.name_scope(SCOPE):

@@ -65,18 +65,22 @@ class ForwardSites:
         """The forward operation's operands. Where the tape dropped the only one, it is computed back from the result."""
         inputs = [t for t in local(gradient, "inputs") or () if type(t) is private.EagerTensor]
         outputs = [t for t in local(gradient, "outputs") or () if type(t) is private.EagerTensor]
-        inverse = _INVERSES.get(str(local(gradient, "op_name")))
-        if inputs or inverse is None or not outputs:
-            return inputs
-        result = outputs[0]
-        value = np.asarray(result._numpy_internal())
-        operand = inverse(value.astype(np.float64)).astype(value.dtype)
-        return [private.host_tensor(operand, result._datatype_enum())]
+        return inputs or operand_of_result(str(local(gradient, "op_name")), outputs)
 
     def clear(self) -> None:
         """Forget all."""
         self._by_result.clear()
         self._by_operand.clear()
+
+
+def operand_of_result(op: str, outputs: Sequence[Any]) -> list[Any]:
+    """The only operand of an operation computed back from its result, where that can be done; else nothing."""
+    inverse = _INVERSES.get(op)
+    if inverse is None or not outputs:
+        return []
+    value = np.asarray(outputs[0]._numpy_internal())
+    operand = inverse(value.astype(np.float64)).astype(value.dtype)
+    return [private.host_tensor(operand, outputs[0]._datatype_enum())]
 
 
 def _prune(known: dict[Any, Forward]) -> None:

@@ -32,6 +32,7 @@ class GraphPlace:
         line: The user's line, None if only libraries built it.
         forward: For gradients, the line of the forward operation; `forward_op` its type.
         api: The library function that the user called; for gradients, in the forward line.
+        is_own_gradient: The user's own gradient function runs (`tf.custom_gradient`).
         scope: The names that the line saw, with the graph's tensors; for gradients, that the forward line saw.
     """
 
@@ -41,6 +42,7 @@ class GraphPlace:
     api: str
     is_update: bool
     scope: Scope | None = None
+    is_own_gradient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class FlaggedGraph:
         outer: The graph that this one is a branch, a body or a callee of.
         nodes: In the order of building.
         of: Tensor name -> the nodes whose values it holds.
+        callees: Name of a tensor that wraps others up -> names of the graphs that filled it.
         flags: The flag tensors, while the graph is built.
         writes: (the handle's tensor in the graph, nodes of the value written).
         outs: Nodes of the function's results.
@@ -114,6 +117,7 @@ class FlaggedGraph:
     is_xla: bool = False
     nodes: list[Node] = field(default_factory=list)
     of: dict[str, frozenset[int]] = field(default_factory=dict)
+    callees: dict[str, tuple[str, ...]] = field(default_factory=dict)
     flags: list[Any] = field(default_factory=list)
     writes: list[tuple[Any, frozenset[int]]] = field(default_factory=list)
     outs: frozenset[int] = frozenset()
@@ -124,6 +128,10 @@ class FlaggedGraph:
     capture: Capture | None = None
     input_events: dict[int, OpEvent] = field(default_factory=dict)
     first_events: dict[int, OpEvent] = field(default_factory=dict)
+
+    def callees_of(self, tensors: Iterable[Any]) -> tuple[str, ...]:
+        """Names of the graphs that filled some wrapped-up tensors."""
+        return tuple(name for t in tensors for name in self.callees.get(t.name, ()))
 
     @property
     def outermost(self) -> FlaggedGraph:

@@ -5,6 +5,7 @@ A graph whose instrumentation fails keeps what it has and is listed as not trace
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from types import FrameType
@@ -68,7 +69,9 @@ class Instrument:
             return
         was_busy, self.is_busy = self.is_busy, True
         try:
-            flagged.outs = flagged.nodes_of(_tensors(results))
+            found = _tensors(results)
+            self._add_calls(flagged, found)
+            flagged.outs = flagged.nodes_of(found)
             must = self._flagging.end(flagged)
             if flagged.is_backward:  # no automatic control dependencies there
                 flagged.graph.control_outputs.extend(must)
@@ -111,6 +114,7 @@ class Instrument:
     ) -> None:
         if flagged.capture is not None:
             flagged.capture.on_op(op, outputs, frame)
+        self._add_calls(flagged, inputs)
         operands = flagged.nodes_of(inputs)
         if writes(op):
             flagged.writes.append((inputs[0], operands))
@@ -122,15 +126,28 @@ class Instrument:
                 self._log.add_not_traced(f"py_function in {flagged.root.name}", "it runs outside of the graph")
             self._add(flagged, op, outputs, frame, operands)
 
+    def _add_calls(self, flagged: FlaggedGraph, tensors: Sequence[Any]) -> None:
+        """Calls of other functions reach no callback: they are met when their results are used."""
+        for tensor in tensors:
+            if type(tensor) is private.EagerTensor or tensor.graph is not flagged.graph or tensor.name in flagged.of:
+                continue
+            call = tensor.op
+            if call.type in CALLS:
+                self._add(flagged, call.type, call.outputs, sys._getframe(), flagged.nodes_of(call.inputs))
+
     def _add(
         self, flagged: FlaggedGraph, op: str, outputs: Sequence[Any], frame: FrameType | None,
         operands: frozenset[int] = frozenset(),
     ) -> None:  # fmt: skip
         place, forward, targets = None, None, frozenset[int]()
         callees = _callees(outputs[0].op) if op in CALLS and outputs else ()
+        if op.startswith("TensorList") and outputs:  # a list that a loop filled: what is in it is the loop's doing
+            callees = flagged.callees_of(outputs[0].op.inputs)
         for slot, tensor in enumerate(outputs):
             if not (tensor.dtype.is_floating or tensor.dtype.is_complex) or slot in SCRATCH.get(op, ()):
                 flagged.of[tensor.name] = operands
+                if callees and tensor.dtype == tf.variant:
+                    flagged.callees[tensor.name] = callees
                 continue
             if op == "Const" and _is_finite_constant(tensor):
                 continue

@@ -24,13 +24,18 @@ def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any, list[An
     """
     forward: Any = None
     forward_op = api = ""
-    is_update = is_user = False
+    is_update = is_user = is_own_gradient = False
     real: CodeType | None = None
     scope: Scope | None = None
     targets: list[Any] = []
     while frame is not None:
         code = frame.f_code
-        if code.co_name == "_gradient_function" and not forward_op and code.co_filename.endswith("backprop.py"):
+        if (
+            code.co_name == "_gradient_function"
+            and not forward_op
+            and not is_user
+            and code.co_filename.endswith("backprop.py")
+        ):
             forward_op = str(local(frame, "op_name"))
             known = [*(local(frame, "outputs") or ()), *(local(frame, "inputs") or ())]
             forward = next((t.op for t in known if hasattr(t, "op")), None)
@@ -41,6 +46,7 @@ def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any, list[An
         elif code.co_name == "gradient" and not targets and code.co_filename.endswith("backprop.py"):
             target = local(frame, "target")
             targets = list(target) if isinstance(target, (list, tuple)) else [target]
+            is_own_gradient = is_user
         if is_user and real is None and code.co_name in _CONVERTERS and is_wrapper(code):
             real = getattr(inspect.unwrap(local(frame, _CONVERTERS[code.co_name])), "__code__", None)
         is_update |= is_update_frame(code)
@@ -55,7 +61,7 @@ def place_of(op: Any, frame: FrameType | None) -> tuple[GraphPlace, Any, list[An
     if line is not None and real is not None and line.function == real.co_name:
         line = replace(line, file=real.co_filename)
     forward_line = line_of(forward) if forward is not None else None
-    place = GraphPlace(line, forward_line, forward_op, "" if forward_op else api, is_update, scope)
+    place = GraphPlace(line, forward_line, forward_op, "" if forward_op else api, is_update, scope, is_own_gradient)
     return place, forward, targets
 
 

@@ -95,6 +95,16 @@ def read_variable(handle: Any, dtype_enum: int) -> Any:
     return run_op("ReadVariableOp", [handle], "dtype", dtype_enum)
 
 
+def dtype_behind(handle: Any) -> int | None:
+    """The dtype of the variable behind a handle; None if it is no variable, or holds nothing yet."""
+    known = getattr(handle, "_handle_data", None)
+    if known is None or not known.is_set or len(known.shape_and_type) != 1:
+        return None
+    if not bool(run_op("VarIsInitializedOp", [handle])._numpy_internal()):
+        return None
+    return int(known.shape_and_type[0].dtype)
+
+
 def write_variable(variable: Any, value: Any) -> None:
     """Assign to a variable of our own, unseen by callbacks and tapes."""
     enum = variable.dtype.as_datatype_enum

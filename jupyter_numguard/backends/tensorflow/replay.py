@@ -16,6 +16,7 @@ import tensorflow as tf
 from ...oplog import Moment, OpLog, Scope
 from . import arrays, private
 from .flagging import SCOPE
+from .forward import operand_of_result
 from .graph import FlaggedGraph, Node
 from .optables import CALLS, writes
 
@@ -61,21 +62,18 @@ class Replay:
 
     def moment(self, log: OpLog) -> Moment | None:
         """Operands, results and names of the failing operation as they were; None if it did not fail again."""
-        for outside, inside in self._outermost.captures:
-            if type(outside) is not private.EagerTensor:
-                continue
-            known = _Handle(outside._id) if outside.dtype == tf.resource else outside
-            self._env.setdefault(inside.name, known)
         try:
+            for outside, inside in self._outermost.captures:
+                if type(outside) is private.EagerTensor:
+                    known = _Handle(outside._id) if outside.dtype == tf.resource else outside
+                    self._env.setdefault(inside.name, known)
             self._run_graph(self._outermost, self._env)
         except _Reached:
             return self._moment()
         except _GaveUp as reason:
             log.add_not_traced(f"operands inside of {self._outermost.name}", str(reason))
         except Exception as failure:  # an operation that this interpreter does not know
-            log.add_not_traced(
-                f"operands inside of {self._outermost.name}", f"the step could not be run again: {failure!r}"
-            )
+            log.add_not_traced(f"operands inside of {self._outermost.name}", f"it could not be run again: {failure!r}")
         return None
 
     # --- running ----------------------------------------------------------------------------------------------------
@@ -181,6 +179,9 @@ class Replay:
         op = self._target.get_operation_by_name(self._node.name)
         told = self._node.forward if self._node.forward is not None else op
         operands = [v for t in told.inputs if type(v := self._value_of(t)) is private.EagerTensor]
+        if not operands:  # of another graph, which handed over the result alone
+            known = [v for t in told.outputs if type(v := self._value_of(t)) is private.EagerTensor]
+            operands = operand_of_result(told.type, known)
         results = [v for t in op.outputs if type(v := env.get(t.name)) is private.EagerTensor]
         scope = self._node.place.scope
         if scope is None:

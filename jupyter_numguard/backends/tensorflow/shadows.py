@@ -13,6 +13,7 @@ Whatever cannot be instrumented is called as it is, and listed as not traced.
 from __future__ import annotations
 
 import functools
+import re
 import sys
 import threading
 import weakref
@@ -29,6 +30,7 @@ from .graph import FlaggedGraph, Root
 from .instrument import Instrument
 
 _FOREIGN_BUILDERS = ("data/ops/structured_function.py", "eager/wrap_function.py", "saved_model/")
+_LOOP_CONDITION = re.compile(r"while_cond(_\d+)?$")  # a branch inside of a loop is called "while_cond_true_7"
 _TRACERS = frozenset({"_initialize", "get_concrete_function", "_get_concrete_function_garbage_collected", "_call"})
 
 
@@ -168,7 +170,7 @@ class Shadows:
 
     def _instrumented(self, name: str, python_func: Any) -> Any:
         """The function that builds the graph, with the flags' memory at its end, if it is a copy's graph."""
-        if not self._is_ours(sys._getframe(2)) or "while_cond" in str(name):
+        if not self._is_ours(sys._getframe(2)) or _LOOP_CONDITION.search(str(name)):
             return python_func
         instrument, (root, is_xla) = self._instrument, self._calling[-1]
 
