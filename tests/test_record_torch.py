@@ -130,6 +130,26 @@ def test_the_first_creation_is_named(cell: str, variable: str, expected: tuple[s
     assert () == log.not_traced
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "F.linear(x, w, b)",
+        "F.linear(x[0, 0], w, b)",
+        "torch.einsum('bij,kj->bik', x, w)",
+        "torch.tensordot(x, w, dims=([2], [1]))",
+        "F.bilinear(x, x, w[None])",
+    ],
+)
+def test_what_computes_and_answers_a_view_is_looked_at(call: str) -> None:
+    """A layer over three dimensions, an einsum, a pooling: torch gives back a view of the memory that it filled."""
+    big = torch.full((2, 3, 4), 3e38)
+
+    log, names = run(f"y = {call}\nz = y.softmax(-1)", x=big, w=torch.ones(4, 4), b=torch.ones(4))
+
+    assert names["y"]._is_view()
+    assert origin(log, names["z"])[2:] == (1, 1)
+
+
 def test_an_absorbed_value_is_no_ancestor() -> None:
     """What `where` leaves out is not among the causes of a later NaN."""
     log, names = run("x = torch.zeros(2)\nsafe = torch.where(x > 0, x.log(), x)\ny = safe / x")

@@ -129,7 +129,8 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
         event = None
         if on_host and (marked or plan.kind != "move"):
             for t in results:
-                if not (t._is_view() and t._base is not None) and looks_nonfinite(t):
+                is_passed_on = plan.kind == "move" and t._is_view() and t._base is not None
+                if not is_passed_on and looks_nonfinite(t):  # what computes may answer a view of memory of its own
                     event = self._hit(plan, site, frame, args, kwargs, results)
                     break
         if site is not None and site.count >= site.due and plan.kind != "move":
