@@ -10,63 +10,26 @@ they show is then credited to the last statement that could reach it.
 
 from __future__ import annotations
 
-import ast
-import difflib
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .access import Access, access_of, path_of
+from .access import Access, access_of
+from .asking import LineageAnswer, answer, parse
 from .backends import loaded_backends
-from .errors import UsageError
+from .executions import Effects, Executions
 from .fingerprint import Camera
-from .lineage import StatementRun
-from .model import Counts, ExecutionRef, Statement, Step, StepEvent, StepState
-from .versions import Execution, Look, Run, Unproved, Version, Versions, ancestors, executions_of, forget
+from .model import Counts, ExecutionRef
+from .picture import Look
+from .statements import END, OUTSIDE, Opened, StatementRun
+from .steps import is_below, root_of
+from .versions import Execution, Run, Unproved, Version, Versions, ancestors
 
-MAX_EXECUTIONS = 2_000  # of older ones only the numbers stay
-MAX_STEPS = 200  # rows of one answer
 MAX_CODE = 65_536  # characters of a statement that are kept
 QUICK = 64 * 1024  # bytes of one tensor that are read after every statement
 UNLIMITED = 1 << 62
 _NOTHING = Access(frozenset())
-_LOADERS = (
-    "load",
-    "read",
-    "fetch",
-    "open",
-    "from_file",
-    "fromfile",
-    "genfromtxt",
-)  # beginnings of names that bring data in
-
-
-@dataclass(frozen=True, slots=True)
-class LineageAnswer:
-    """What `%numguard lineage VARIABLE` shows.
-
-    Attributes:
-        executions: The backward slice.
-        steps: Newest first.
-        notes: What must be said beside: executions that overlapped, objects not looked at, forgotten executions.
-    """
-
-    variable: str
-    executions: tuple[int, ...]
-    steps: tuple[Step, ...]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """What one execution did to the notebook's names; `external`: what changed before it, by nobody's statement."""
-
-    bound: tuple[str, ...]
-    mutated: tuple[str, ...]
-    deleted: tuple[str, ...]
-    external: tuple[str, ...]
-    overlaps: tuple[int, ...]
+_LOADERS = ("load", "read", "fetch", "open", "from_file", "fromfile", "genfromtxt")  # names that bring data in
 
 
 @dataclass(slots=True, eq=False)
@@ -108,96 +71,77 @@ class Chronicle:
         self._names = names
         self._namespace = namespace
         self._lock = threading.RLock()
-        self._cells: dict[int, _Cell] = {}
         self.forget()
 
     def forget(self) -> None:
-        """Drop everything (`%numguard reset`)."""
+        """Drop everything (`%numguard reset`), the running cells too."""
         with self._lock:
+            self._cells: dict[int, _Cell] = {}
             self._versions = Versions()
             self._ids: dict[str, int] = {}
-            self._ring: deque[Execution] = deque()
-            self._order = 0
+            self._executions = Executions()
             self._is_new = True
-            self._dropped = 0
-            self._latest_id: dict[str, int] = {}
-            self._latest_text: dict[int, int] = {}
             self._outside: Execution | None = None
 
     # --- a cell -----------------------------------------------------------------------------------------------------
     def start_cell(self, raw: str, ref: ExecutionRef) -> None:
         """A cell begins in this thread."""
         with self._lock:
-            self._order += 1
-            execution = Execution(ref, self._order, hash(raw))
-            for other in self._cells.values():
-                other.execution.overlaps.add(self._order)
-                execution.overlaps.add(other.execution.order)
-            self._cells[threading.get_ident()] = _Cell(execution)
-            self._ring.append(execution)
-            if ref.cell_id is not None:
-                self._latest_id[ref.cell_id] = self._order
-            self._latest_text[execution.text] = self._order
-            while len(self._ring) > MAX_EXECUTIONS:
-                self._dropped += 1
-                old = self._ring.popleft()
-                forget(old)
-                if self._latest_text.get(old.text) == old.order:
-                    del self._latest_text[old.text]
+            thread = threading.get_ident()
+            running = [cell.execution for t, cell in self._cells.items() if t != thread]
+            self._cells[thread] = _Cell(self._executions.start(raw, ref, running))
 
-    def before_statement(
-        self, node: ast.stmt | None, statement: Statement | None, names: Iterable[str], line: int, *, is_last: bool
-    ) -> None:
-        """A top-level statement is about to run.
-
-        Args:
-            node: Its syntax; None if it is not known, then `names` are what it may read.
-            is_last: The cell has no other after it.
-        """
+    def before_statement(self, opened: Opened) -> set[str]:
+        """A top-level statement is about to run; answers the names that nobody's statement changed since the last look."""
         with self._lock:
             cell = self._cells.get(threading.get_ident())
             if cell is None:
-                return
+                return set()
             values = self._names()
             cell.unproved.clear()  # the one before it ended well
-            access = access_of(node, lambda n: values.get(n)) if node is not None else Access(frozenset(names))
-            self._catch_up(cell, values)
+            node = opened.node
+            access = access_of(node, values.get) if node is not None else Access(opened.reads)
+            outside = self._catch_up(cell, values, opened.index)
             reached, is_far = self._reach(access)
             if new := reached - cell.looked:
-                self._external(self._look(new, values), cell.execution)
+                outside |= self._external(self._look(new, values), cell.execution, opened.index)
                 cell.looked |= new
                 reached, is_far = self._reach(access)
             parents = self._versions.read_by(access, self._code_names(access))
-            calls = statement.calls if statement is not None else ()
-            code = statement.code if statement is not None else ""
-            introducing = statement is not None and (
-                statement.written.nan_span is not None
-                or statement.written.inf_span is not None
-                or any(c.startswith(_LOADERS) for c in calls)
-            )
-            run = Run(cell.execution, len(cell.touched) + len(cell.open), line, code[:MAX_CODE], introducing)
-            cell.open.append(_Open(run, access, reached, parents, is_far, is_last and not cell.open))
+            run = _run_of(cell.execution, opened)
+            cell.open.append(_Open(run, access, reached, parents, is_far, opened.is_last and not cell.open))
+            return outside & values.keys()
 
-    def after_statement(self) -> None:
-        """It ended, normally or not."""
+    def after_statement(self) -> tuple[set[str], set[str]]:
+        """It ended, normally or not; answers the names that it bound, and names that lead to what it changed."""
         with self._lock:
             cell = self._cells.get(threading.get_ident())
             if cell is None or not cell.open:
-                return
-            done = cell.open.pop()
+                return set(), set()
             values = self._names()
+            done = cell.open.pop()
+            already = len(cell.execution.versions)
             self._close(cell, done, values)
-            if cell.open:  # inside of another one (`%%capture`): what it did is told
-                return
+            new = cell.execution.versions[already:]
+            bound = {v.name for v in new if v.change == "bound"}
+            return bound & values.keys(), {root_of(v.name) for v in new} & values.keys()
+
+    def notice(self, names: Iterable[str]) -> None:
+        """Names that are non-finite at the end of the cell, and that no statement was seen to make so."""
+        with self._lock:
+            cell = self._cells.get(threading.get_ident())
+            if cell is not None:
+                values = self._names()
+                self._external(self._look([n for n in names if n in values], values), cell.execution, END)
 
     def _close(self, cell: _Cell, done: _Open, values: Mapping[str, object]) -> None:
         moved, gone = self._moved(values)
         reached, is_far = self._reach(done.access)
         names = (done.names | reached | done.access.binds | moved) & values.keys()
-        names |= self._versions.sharing(names) & values.keys()
+        names |= self._versions.picture.sharing(names) & values.keys()
         is_last = done.is_last and len(cell.touched) == 0
         if done.is_far or is_far:
-            leaves = (self._versions.taking_gradients() - names) & values.keys()
+            leaves = (self._versions.picture.taking_gradients() - names) & values.keys()
             self._take(done, self._look(leaves, values, is_deep=False), cell)
         look = self._look(names, values, gone, limit=UNLIMITED if is_last else QUICK)
         cell.is_fully_read = is_last
@@ -210,7 +154,7 @@ class Chronicle:
         cell.unproved.update(self._versions.take(look, done.run, done.access, done.parents))
 
     def _read_all(self, cell: _Cell, values: Mapping[str, object]) -> None:
-        """Contents that were too large to be read after each statement; newest statement first."""
+        """Contents that were too large to be read after each statement, and what threads did meanwhile; newest first."""
         cell.is_fully_read = True
         told: set[str] = set()
         for done, names in reversed(cell.touched):
@@ -227,7 +171,7 @@ class Chronicle:
 
         Args:
             ref: Its number, known for sure only now.
-            runs: What was seen of the tensors after each statement.
+            runs: What was seen of the tensors after each statement; they are told what they read (`past`).
             found: Counts of every path that is non-finite now.
         """
         with self._lock:
@@ -243,21 +187,29 @@ class Chronicle:
                 self._read_all(cell, values)
             if not ok:
                 self._versions.revert(cell.unproved, execution)
-            seen: dict[tuple[int, str], list[tuple[str, bool]]] = {}
+            past = {done.run.index: done.parents for done, _ in cell.touched}
             for run in runs:
-                for s in run.seen:
-                    seen.setdefault((run.index, s.root), []).append((s.path, s.nonfinite))
-            for version in execution.versions:
-                known = seen.get((version.run.index, _root(version.name)), ())
-                flags = [flag for path, flag in known if _is_below(path, version.name)]
-                if flags:
-                    version.state = "nonfinite" if any(flags) else "finite"
-                inside = [c for path, c in found.items() if path == version.name]
-                if inside and self._is_newest(version):
-                    version.state, version.counts = "nonfinite", inside[0]
+                if not run.is_outside:
+                    run.past = past.get(run.index, ())
+            self._note_states(execution, runs, found)
+
+    def _note_states(self, execution: Execution, runs: Sequence[StatementRun], found: Mapping[str, Counts]) -> None:
+        """What was seen of the tensors gives the versions of this execution their states."""
+        seen: dict[tuple[int, bool, str], list[tuple[str, bool]]] = {}
+        for run in runs:
+            for s in run.seen:
+                seen.setdefault((run.index, run.is_outside, s.root), []).append((s.path, s.nonfinite))
+        for version in execution.versions:
+            known = seen.get((version.run.index, version.change == "external", root_of(version.name)), ())
+            flags = [flag for path, flag in known if is_below(path, version.name)]
+            if flags:
+                version.state = "nonfinite" if any(flags) else "finite"
+            counts = found.get(version.name)
+            if counts is not None and self._is_newest(version):
+                version.state, version.counts = "nonfinite", counts
 
     def _is_newest(self, version: Version) -> bool:
-        return version in self._versions.read(_root(version.name))
+        return version in self._versions.read(root_of(version.name))
 
     # --- looking ----------------------------------------------------------------------------------------------------
     def _look(
@@ -280,25 +232,29 @@ class Chronicle:
         return moved, gone
 
     def _reach(self, access: Access) -> tuple[set[str], bool]:
-        names, is_far = self._versions.code_names(access)
+        names, is_far = self._versions.picture.code_names(access)
         names |= access.names
-        names |= self._versions.sharing(names)
+        names |= self._versions.picture.sharing(names)
         return names, is_far or any(a in access.attributes for a in ("backward", "manual_backward"))
 
     def _code_names(self, access: Access) -> set[str]:
-        return self._versions.code_names(access)[0] if access.works else set()
+        return self._versions.picture.code_names(access)[0] if access.works else set()
 
-    def _catch_up(self, cell: _Cell, values: Mapping[str, object]) -> None:
+    def _catch_up(self, cell: _Cell, values: Mapping[str, object], index: int) -> set[str]:
         """Names that moved since the last statement ended: another thread, a callback, a time when nobody looked."""
         moved, gone = self._moved(values)
-        if moved or gone:
-            self._external(self._look(moved, values, gone), cell.execution)
-            cell.looked |= moved
+        if not moved and not gone:
+            return set()
+        cell.looked |= moved
+        return self._external(self._look(moved, values, gone), cell.execution, index)
 
-    def _external(self, look: Look, execution: Execution) -> None:
+    def _external(self, look: Look, execution: Execution, index: int = -1) -> set[str]:
+        """Take in what nobody's statement did before the statement at `index`; answers names that lead to it."""
         is_new, self._is_new = self._is_new, False
-        code = "(before numguard was loaded)" if is_new else "(changed between cells, by another thread or a callback)"
-        self._versions.take(look, Run(execution, -1, 0, code), _NOTHING, external=True)
+        code = "(before numguard was loaded)" if is_new else OUTSIDE
+        already = len(execution.versions)
+        self._versions.take(look, Run(execution, index, 0, code), _NOTHING, external=True)
+        return {root_of(v.name) for v in execution.versions[already:]}
 
     # --- asking -----------------------------------------------------------------------------------------------------
     def lineage(self, variable: str) -> LineageAnswer:
@@ -309,25 +265,9 @@ class Chronicle:
         """
         with self._lock:
             values = self._names()
-            root, suffixes = self._parse(variable, values)
+            root, suffixes = parse(variable, values)
             self._sweep(values)
-            versions = self._versions.read(root, suffixes)
-            past = ancestors(versions)
-            steps = [self._step(v) for v in _told_once(past)]
-            notes = []
-            overlaps = sorted({e for v in past for e in v.run.execution.overlaps})
-            if overlaps:
-                counts = [e.ref.count for e in self._ring if e.order in overlaps]
-                notes.append(f"ran beside other cells, so that either may have changed it: {_cells(counts)}")
-            unseen = sum({id(v.run.execution): v.run.execution.unseen for v in past}.values())
-            if unseen:
-                notes.append(f"{unseen:,} objects were not looked at")
-            if any(v.forgotten for v in past):
-                notes.append(f"of executions more than {MAX_EXECUTIONS:,} cells ago only the numbers are known")
-            if len(steps) > MAX_STEPS:
-                notes.append(f"{len(steps) - MAX_STEPS:,} steps in the middle are left out")
-                steps = steps[: MAX_STEPS // 2] + steps[-MAX_STEPS // 2 :]
-            return LineageAnswer(variable, tuple(executions_of(past)), tuple(steps), tuple(notes))
+            return answer(variable, ancestors(self._versions.read(root, suffixes)), self._executions)
 
     def effects(self, count: int) -> Effects:
         """What an execution did.
@@ -336,85 +276,38 @@ class Chronicle:
             UsageError: it is not known.
         """
         with self._lock:
-            known = [e for e in self._ring if e.ref.count is not None]
-            e = next((e for e in reversed(known) if e.ref.count == count), None)
-            if e is None:
-                span = f"In [{known[0].ref.count}] to In [{known[-1].ref.count}]" if known else "none"
-                raise UsageError(f"execution {count} is not known; known: {span}")
-            beside = tuple(o.ref.count for o in self._ring if o.order in e.overlaps and o.ref.count is not None)
-            names = (e.bound, e.mutated - e.bound, e.deleted, e.external)
-            bound, mutated, deleted, external = (tuple(sorted(s)) for s in names)
-            return Effects(bound, mutated, deleted, external, beside)
+            return self._executions.effects(count)
+
+    def stale_refs(self) -> set[ExecutionRef]:
+        """The executions whose cells ran again since."""
+        with self._lock:
+            return self._executions.stale_refs()
+
+    def bindings(self) -> list[Run]:
+        """The statement that last bound each name, oldest first."""
+        with self._lock:
+            return sorted(
+                {id(v.run): v.run for v in self._versions.bindings()}.values(),
+                key=lambda r: (r.execution.order, r.index),
+            )
 
     def _sweep(self, values: Mapping[str, object]) -> None:
         cell = self._cells.get(threading.get_ident())
-        execution = cell.execution if cell is not None else self._ring[-1] if self._ring else None
+        execution = cell.execution if cell is not None else self._executions.last
         if execution is None:
             self._outside = execution = self._outside or Execution(ExecutionRef(None), 0)
         _, gone = self._moved(values)
         self._external(self._look(values, values, gone), execution)
 
-    def _parse(self, variable: str, values: Mapping[str, object]) -> tuple[str, tuple[str, ...]]:
-        try:
-            path = path_of(ast.parse(variable, mode="eval").body)
-        except (SyntaxError, ValueError):
-            path = None
-        if path is None:
-            raise UsageError(f'{variable!r} is no variable or path such as loss, model.fc.weight, history["loss"]')
-        if path[0] not in values:
-            close = difflib.get_close_matches(path[0], list(values), n=5) or sorted(values)[:10]
-            names = ", ".join(close) or "(the notebook is empty)"
-            raise UsageError(f"there is no variable {path[0]!r}; did you mean: {names}?")
-        return path
 
-    def _step(self, v: Version) -> Step:
-        event: StepEvent = "mutated" if v.change == "mutated" else "external" if v.change == "external" else "bound"
-        if event == "bound" and v.run.is_introducing and v.state == "nonfinite":
-            event = "introduced"
-        ref = v.run.execution.ref
-        return Step(ref, None, v.run.line, v.run.code, v.name, event, v.state, v.counts, self.is_stale(v.run.execution))
-
-    def is_stale_ref(self, ref: ExecutionRef | None) -> bool:
-        """`is_stale` of an execution by its number; False where it is not known."""
-        with self._lock:
-            return any(self.is_stale(e) for e in self._ring if e.ref == ref)
-
-    def is_stale(self, execution: Execution) -> bool:
-        """Whether the cell was run again since, edited or not."""
-        cell_id = execution.ref.cell_id
-        if cell_id is not None:
-            return self._latest_id.get(cell_id, 0) > execution.order
-        return self._latest_text.get(execution.text, 0) > execution.order
-
-
-def _told_once(versions: Iterable[Version]) -> list[Version]:
-    """One version per statement run, event and variable; many parts of one variable become one row."""
-    rows: dict[tuple[int, str, str], list[Version]] = {}
-    for v in versions:
-        rows.setdefault((id(v.run), v.change, _root(v.name)), []).append(v)
-    out = []
-    for same in rows.values():
-        first = min(same, key=lambda v: len(v.name))
-        states = {v.state for v in same}
-        state: StepState = "nonfinite" if "nonfinite" in states else "unknown" if "unknown" in states else "finite"
-        shared = _common(v.name for v in same)
-        out.append(Version(first.order, first.run, first.change, shared, state=state, counts=first.counts))
-    return out
-
-
-def _common(names: Iterable[str]) -> str:
-    """The only path, or the variable that all of them are in."""
-    distinct = sorted(set(names), key=len)
-    return distinct[0] if len(distinct) == 1 else _root(distinct[0])
-
-
-def _root(path: str) -> str:
-    return path.split(".")[0].split("[")[0]
-
-
-def _is_below(path: str, owner: str) -> bool:
-    return path == owner or path.startswith((f"{owner}.", f"{owner}["))
-
-
-def _cells(counts: Iterable[int | None]) -> str:
-    return ", ".join(f"In [{c}]" for c in counts)
+def _run_of(execution: Execution, opened: Opened) -> Run:
+    statement = opened.statement
+    if statement is None:
+        return Run(execution, opened.index, opened.line, "")
+    is_introducing = (
+        statement.written.nan_span is not None
+        or statement.written.inf_span is not None
+        or any(c.startswith(_LOADERS) for c in statement.calls)
+    )
+    kept = statement if len(statement.text) <= MAX_CODE else None
+    return Run(execution, opened.index, opened.line, statement.code[:MAX_CODE], is_introducing, kept)

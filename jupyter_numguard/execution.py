@@ -6,10 +6,9 @@ end of the cell.
 
 from __future__ import annotations
 
-import ast
 import linecache
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, FunctionType
 
@@ -17,12 +16,13 @@ from . import snapshot
 from .backends import loaded_backends
 from .backends.base import Backend, Probe
 from .codemap import Cell, CodeMap, first_position
-from .lineage import Seen, StatementRun
 from .model import ExecutionRef, Framework, Mode, Place, Statement, Written
-from .oplog import Key, OpLog
+from .nonfinite import NonFinite
+from .oplog import Key, OpEvent, OpLog
 from .reach import function_writes, reach
 from .record import Recorder
 from .source import Source
+from .statements import END, OUTSIDE, Opened, Seen, StatementRun
 
 # Calls whose effect reaches tensors that the statement does not name: gradients, parameters, buffers.
 _FAR_REACHING = frozenset(
@@ -37,6 +37,7 @@ class _Glance:
 
     Attributes:
         index: Position in the execution.
+        is_outside: It stands for what nobody's statement did before the statement at `index`.
         leaves: (path, root, memory, framework, in a data frame) of every tensor that the statement could touch.
         probes: Per backend: the flags of those that may have changed, and their positions in `leaves`.
     """
@@ -48,26 +49,9 @@ class _Glance:
     binds: frozenset[str]
     written: Written
     place: Place | None = None
+    is_outside: bool = False
     leaves: list[tuple[str, str, Key, Framework, bool]] = field(default_factory=list)
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A top-level statement that is about to run.
-
-    Attributes:
-        node, statement: Its syntax and what it does; None where the source is not known.
-        reads: Names that it may read.
-        line: As the user sees it.
-        is_last: No other statement of the cell comes after it.
-    """
-
-    node: ast.stmt | None
-    statement: Statement | None
-    reads: frozenset[str]
-    line: int
-    is_last: bool
 
 
 class Execution:
@@ -110,6 +94,7 @@ class Execution:
         self._done: list[_Glance] = []
         self._open: list[_Glance] = []
         self._file = ""
+        self._begun = -1  # index of the statement that was opened last
         self._fingerprints: dict[str, Hashable] = {}
         self.recorder: Recorder | None = Recorder(code.names_at, watch=True) if watch else None
 
@@ -122,7 +107,7 @@ class Execution:
             self.recorder.stop()
         self.mode, self.quiet = "trace", quiet
         self.recorder = Recorder(self._code.names_at, stop=stop)
-        self.recorder.log.statement = len(self._done) + len(self._open) - 1
+        self.recorder.log.statement = self._begun
         seed(self.recorder.log)
         self.recorder.start()
 
@@ -147,15 +132,28 @@ class Execution:
         line = statement.line if statement is not None else line + cell.source.offset
         reads = statement.reads if statement is not None else frozenset(code.co_names)
         binds = statement.binds if statement is not None else frozenset()
-        index = len(self._done) + len(self._open)
+        index = self._begun = self._begun + 1
         self._open.append(_Glance(index, statement, line, reads, binds, Written()))
         if self.recorder is not None:
             self.recorder.log.statement = index
             self.recorder.refresh()
-        return Opened(node, statement, reads, line, is_last=cell.source.is_last(node))
+        return Opened(index, node, statement, reads, line, is_last=cell.source.is_last(node))
 
-    def after_statement(self, code: CodeType) -> None:
-        """It ended."""
+    def glance_outside(self, names: Collection[str]) -> None:
+        """Names that nobody's statement changed, noticed before the statement that was opened last."""
+        opened = self._open[-1]
+        namespace = self._namespace()
+        glance = _Glance(opened.index, None, opened.line, frozenset(), frozenset(), Written(), is_outside=True)
+        self._done.append(glance)
+        self._glance(glance, {n: namespace[n] for n in names if n in namespace})
+
+    def after_statement(self, bound: Collection[str] = (), changed: Collection[str] = ()) -> None:
+        """It ended.
+
+        Args:
+            bound, changed: Names that it is known to have bound, and names that lead to what it changed, beside those
+                that its source shows.
+        """
         if not self._open:
             return
         done = self._open.pop()
@@ -163,6 +161,7 @@ class Execution:
         if self.recorder is not None:
             self.recorder.log.statement = self._open[-1].index if self._open else done.index
         statement = done.statement
+        done.binds = done.binds.union(bound)
         namespace = self._namespace()
         names = (statement.reads | statement.binds) if statement is not None else done.reads
         touched, functions = reach(names, namespace, self._home)
@@ -171,7 +170,7 @@ class Execution:
         done.written = Written(own.nan_span or theirs.nan_span, own.inf_span or theirs.inf_span)
         done.reads = frozenset(done.reads | (touched - done.binds))
         far = statement is None or not _FAR_REACHING.isdisjoint(statement.calls) or self._calls_far(functions)
-        roots = namespace if far else {n: namespace[n] for n in touched}
+        roots = namespace if far else {n: namespace[n] for n in (*touched, *changed) if n in namespace}
         self._glance(done, roots)
 
     @staticmethod
@@ -187,6 +186,7 @@ class Execution:
         statement = source.statement(node) if source is not None and node is not None else None
         everything = frozenset(self._namespace())
         written = statement.written if statement is not None else Written()
+        self._begun = 0
         self._open.append(_Glance(0, statement, line, everything, everything, written, place))
 
     def close_block(self) -> None:
@@ -227,13 +227,13 @@ class Execution:
         last: dict[str, bool] = {}
         log = self.log
         out = []
-        for glance in sorted(self._done, key=lambda g: g.index):
+        for glance in sorted(self._done, key=lambda g: (g.index, not g.is_outside)):
             looked: set[str] = set()
             for _, probe, positions in glance.probes:
                 for i, flag in zip(positions, probe.flags, strict=True):
                     last[glance.leaves[i][0]] = bool(flag)
                     looked.add(glance.leaves[i][0])
-            code = glance.statement.code if glance.statement is not None else ""
+            code = OUTSIDE if glance.is_outside else glance.statement.code if glance.statement is not None else ""
             out.append(
                 StatementRun(
                     index=glance.index,
@@ -247,11 +247,29 @@ class Execution:
                         Seen(path, root, key, framework, last.get(path, False), path in looked, in_table)
                         for path, root, key, framework, in_table in glance.leaves
                     ),
-                    signals=[e for e in log.signals() if e.statement == glance.index] if log is not None else [],
-                    escapes=[e for e in log.escaped if e.statement == glance.index] if log is not None else [],
+                    signals=self._of(glance, log.signals() if log is not None else ()),
+                    escapes=self._of(glance, log.escaped if log is not None else ()),
+                    is_outside=glance.is_outside,
                 )
             )
         return out
+
+    @staticmethod
+    def _of(glance: _Glance, events: Iterable[OpEvent]) -> list[OpEvent]:
+        return [] if glance.is_outside else [e for e in events if e.statement == glance.index]
+
+    @property
+    def is_cell(self) -> bool:
+        """Not a block of a script."""
+        return bool(self._cells)
+
+    def noticed_at_end(self, found: Iterable[NonFinite]) -> StatementRun:
+        """What is non-finite after the cell though no statement was seen to make it so."""
+        line = max((glance.line for glance in self._done), default=1)
+        seen = tuple(Seen(n.leaf, n.root, n.key, n.tensor.framework, True) for n in found)
+        place = Place(self.ref, None, line, OUTSIDE)
+        nothing: frozenset[str] = frozenset()
+        return StatementRun(END, self.ref, place, None, nothing, nothing, Written(), seen, is_outside=True)
 
     def set_count(self, count: int | None) -> None:
         """The execution's number, known for sure only at its end (IPython counts up before or after the hooks)."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .codemap import CodeMap
 from .forward_lines import placed
 from .histories import shown_of, trends_of
-from .lineage import Lineage, StatementRun
-from .model import Counts, Finding, Framework, LineagePath, Origin, TensorInfo
+from .lineage import Lineage, run_of_origin
+from .model import Counts, ExecutionRef, Finding, Framework, LineagePath, Origin, TensorInfo
 from .nonfinite import NonFinite
 from .oplog import Key, OpEvent, OpLog
-from .steps import source_around, statements_of, steps_of
+from .pattern import source_around, statements_of
+from .statements import StatementRun
+from .steps import steps_of
+from .versions import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ def explain(
     aliases: tuple[str, ...],
     lineage: Lineage,
     code: CodeMap,
+    bindings: Sequence[Run] = (),
     *,
     function: str | None = None,
     scaled: bool = False,
@@ -68,10 +73,11 @@ def explain(
 
     Args:
         log: What was recorded in this execution; `names` are the paths of every memory. Both only for how it grew.
+        bindings: The statements that last bound each name that is there now, oldest first.
         function: Name of the function whose local variable this is; None for the notebook's own.
         scaled: A GradScaler is at work: a non-finite gradient is a step that it skips.
     """
-    answer = placed(lineage.answer(n.leaf, n.root, n.key, n.tensor.framework, n.state), lineage, code)
+    answer = placed(lineage.answer(n.leaf, n.key, n.state), code)
     version = lineage.version_of(n.leaf, n.key)
     intended = None
     if answer.origin is None and answer.intended is not None:
@@ -81,6 +87,7 @@ def explain(
     elif answer.event is None and _looks_like_mask(n, answer.origin):
         intended = "attention mask: 0 where it looks, -Inf where it does not"
     trends = trends_of(n.path, n.key, answer, log, names or {}, code) if intended is None else ()
+    statements, later = statements_of(answer, run_of_origin(answer, version), bindings, code)
     finding = Finding(
         variable=n.path,
         scope="notebook" if function is None else "local",
@@ -91,25 +98,29 @@ def explain(
         first_index=n.first_index,
         intended=intended,
         origin=answer.origin if intended is None else None,
-        lineage=steps_of(n.path, n.counts, version, answer, lineage, code),
+        lineage=steps_of(n.path, n.counts, version, answer, statements[1:], code),
         history=shown_of(trends, n.path),
         more=n.more,
     )
-    statements, later = statements_of(answer, lineage, code)
     path = LineagePath(
         variable=n.path, origin=finding.origin, steps=finding.lineage, statements=statements,
         later=later, history=finding.history,
         framework=_framework_of(n.tensor.framework, answer.event), trends=trends, source=source_around(answer, code),
     )  # fmt: skip
-    became = (version.run.order if version is not None and version.run is not None else 0, lineage.event_order(n.key))
+    became = (version.run.order if version is not None else 0, lineage.event_order(n.key))
     return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order, became)
 
 
 def explain_event(
-    event: OpEvent, run: StatementRun | None, lineage: Lineage, code: CodeMap, log: OpLog | None = None
+    event: OpEvent,
+    run: StatementRun | None,
+    lineage: Lineage,
+    code: CodeMap,
+    bindings: Sequence[Run],
+    log: OpLog | None = None,
 ) -> Explained | None:
     """A non-finite value that is known by its operation only; None if it is meant, or came in from an earlier cell."""
-    answer = placed(lineage.from_event(event, run), lineage, code)
+    answer = placed(lineage.from_event(event, run), code)
     origin, summary = answer.origin, event.result
     if summary is None and answer.event is not None:
         summary = answer.event.result
@@ -119,6 +130,7 @@ def explain_event(
     target = code.names_at(event.site)[1] if event.site is not None else None
     variable = summary.variable or target or origin.code.split("\n")[0]
     trends = trends_of(variable, None, answer, log, {}, code)
+    statements, later = statements_of(answer, answer.run, bindings, code)
     finding = Finding(
         variable=variable,
         scope="local",
@@ -128,10 +140,9 @@ def explain_event(
         counts=counts,
         first_index=(),
         origin=origin,
-        lineage=steps_of(variable, counts, None, answer, lineage, code),
+        lineage=steps_of(variable, counts, None, answer, statements[1:], code),
         history=shown_of(trends, variable),
     )
-    statements, later = statements_of(answer, lineage, code)
     path = LineagePath(
         variable, origin, finding.lineage, finding.history, statements, later, (), finding.tensor.framework, trends,
         source=source_around(answer, code),
@@ -191,3 +202,9 @@ def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Expl
         )
 
     return sorted(explained, key=rank)
+
+
+def marked(finding: Finding, stale: Collection[ExecutionRef]) -> Finding:
+    """The finding with the steps marked whose cells ran again since."""
+    steps = tuple(dataclasses.replace(s, stale=True) if s.execution in stale else s for s in finding.lineage)
+    return dataclasses.replace(finding, lineage=steps)

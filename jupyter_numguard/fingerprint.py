@@ -40,7 +40,7 @@ from typing import Any
 from .backends.base import Backend, spell_index
 from .frames import is_user_file
 from .inside import Inside
-from .versions import Digest, Link, Look, Node
+from .picture import Digest, Link, Look, Node
 
 MAX_OBJECTS = 20_000  # objects of one picture; more are counted
 MAX_PARTS = 1_000  # elements of numbers and text that are told apart one by one

@@ -12,9 +12,11 @@ import dataclasses
 from collections.abc import Iterator
 
 from .codemap import CodeMap
-from .lineage import Answer, Lineage, StatementRun
+from .lineage import Answer
 from .model import Origin, Span
 from .opnames import canonical_op
+from .statements import StatementRun
+from .versions import Version, ancestors
 
 MAX_RUNS = 64
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -22,20 +24,20 @@ _OPERATORS: dict[type[ast.operator], str] = {
 }  # fmt: skip
 
 
-def placed(answer: Answer, lineage: Lineage, code: CodeMap) -> Answer:
+def placed(answer: Answer, code: CodeMap) -> Answer:
     """The answer with the forward line, where it had only the statement that called backward and one line fits."""
     origin = answer.origin
     if origin is None or origin.kind != "op" or answer.run is None or not _is_unplaced(origin):
         return answer
     found = {
-        (run.execution, run.statement.line + node.lineno - 1): (run, node, function)
-        for run in _made_by(answer.run, lineage)
-        if run.statement is not None
-        for node, function in _holding(run.statement.text, origin.op)
+        (v.run.execution.ref, v.run.statement.line + node.lineno - 1): (v, node, function)
+        for v in _made_by(answer.run)
+        if v.run.statement is not None
+        for node, function in _holding(v.run.statement.text, origin.op)
     }
     if len(found) != 1:
         return answer
-    ((execution, line), (run, node, function)) = next(iter(found.items()))
+    ((execution, line), (made, node, function)) = next(iter(found.items()))
     source = code.source_of_execution(execution)
     statement = source.node_at(line) if source is not None else None
     if source is None or statement is None:
@@ -48,6 +50,7 @@ def placed(answer: Answer, lineage: Lineage, code: CodeMap) -> Answer:
         span=Span(line, node.col_offset, end, node.end_col_offset or 0, text), confidence="likely",
     )  # fmt: skip
     event = dataclasses.replace(answer.event, site=None) if answer.event is not None else None
+    run = dataclasses.replace(answer.run, execution=execution, statement=made.run.statement, past=made.parents)
     return dataclasses.replace(answer, origin=moved, event=event, run=run)
 
 
@@ -62,21 +65,10 @@ def _is_unplaced(origin: Origin) -> bool:
     )
 
 
-def _made_by(run: StatementRun, lineage: Lineage) -> list[StatementRun]:
-    """The statements that what `run` read was made by, those that defined its functions and classes included."""
-    out: dict[int, StatementRun] = {}
-    todo = sorted(run.reads)
-    while todo and len(out) < MAX_RUNS:
-        bound = lineage.last_bound.get(todo.pop())
-        if bound is None or id(bound) in out or bound.order >= run.order or bound.statement is None:
-            continue
-        out[id(bound)] = bound
-        todo += sorted(bound.reads | _names_in(bound.statement.text))
-    return list(out.values())
-
-
-def _names_in(text: str) -> frozenset[str]:
-    return frozenset(n.id for n in _walk(text) if isinstance(n, ast.Name))
+def _made_by(run: StatementRun) -> list[Version]:
+    """What `run` read and what that was made by, definitions of functions and classes included; one per statement."""
+    out = {id(v.run): v for v in ancestors(run.past) if v.change == "bound" and v.run.statement is not None}
+    return list(out.values())[:MAX_RUNS]
 
 
 def _walk(text: str) -> Iterator[ast.AST]:

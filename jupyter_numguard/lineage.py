@@ -1,4 +1,4 @@
-"""Where a non-finite variable came from: versions of variables by top-level statement, joined with recorded operations.
+"""Where a non-finite variable came from: what became non-finite after which statement, joined with recorded operations.
 
 Two sources meet here. The *statements* say which variable became non-finite after which statement, and what that
 statement read, bound and wrote down itself. The *operations* of a traced cell (`OpLog`) say exactly which one made it.
@@ -11,104 +11,39 @@ Pure: works on plain data, knows no framework, no notebook and no tensor.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
-from .model import (
-    BackwardPlace,
-    ExecutionRef,
-    Frame,
-    Framework,
-    NonFiniteState,
-    Origin,
-    OriginKind,
-    Phase,
-    Place,
-    Span,
-    Statement,
-    Written,
-)
-from .oplog import Key, OpEvent, Site
-from .opnames import canonical_op
+from .model import Counts, Framework, NonFiniteState, Origin, Place
+from .oplog import Key, OpEvent
+from .origins import OriginMaker, PlaceOf, culprit
+from .statements import Seen, StatementRun
 
-_NUMBERS = frozenset({"float", "int", "complex", "bool"})  # `float("inf")` is a literal, not a cast
 # Operations that hand over what ran where no recorder looks: neither written there nor computed there.
 _HAND_OVERS = frozenset({"IteratorGetNext", "OptionalGetValue", "EagerPyFunc", "PyFunc", "PyFuncStateless"})
-PlaceOf = Callable[[Site], Place]
-
-# Calls that bring values in from outside: a non-finite result was introduced, not created. Reason: they read or wrap.
-_LOADERS = frozenset(
-    "read_csv read_table read_excel read_json read_parquet read_feather read_hdf read_pickle read_sql read_html read_fwf "
-    "read_stata read_sas read_spss loadtxt genfromtxt load loads fromfile fromstring frombuffer loadmat imread "
-    "open_dataset DataFrame Series fetch_openml load_dataset from_pandas from_dict from_records to_numeric".split()
-)
-# Operations that can make a non-finite value of finite ones, most likely culprit first; where a watched statement holds
-# several, the first of this list is named and the origin says "likely".
-_RISKY = tuple(
-    "log log2 log10 logit sqrt rsqrt div pow exp atanh acos asin xlogy inverse solve cholesky svd std var mean median "
-    "norm cross_entropy ctc_loss log_softmax softmax layer_norm expm1 log1p prod cumprod cast sum matmul mul add "
-    "sub".split()
-)
+MAX_CHAIN = 2_000  # versions whose parents are kept; of older ones the answer
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One tensor looked at after a statement.
+@dataclass(slots=True, eq=False)
+class NonFiniteVersion:
+    """A variable that became non-finite in one run of a statement, and the non-finite ones that this run read.
 
     Attributes:
-        path, root: As the user would type it; the namespace's name it starts with.
-        changed: Its light fingerprint differs from the last look, or it is new.
-        in_table: A column of a data frame.
+        state: At the end of its cell; None where it was overwritten before.
+        counts: As `state`.
+        answer: Where it came from, once that was asked.
     """
 
     path: str
     root: str
     key: Key
     framework: Framework
-    nonfinite: bool
-    changed: bool = True
-    in_table: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class StatementRun:
-    """One run of one top-level statement.
-
-    Attributes:
-        index: Position in its execution; `OpEvent.statement` refers to it.
-        place: Its line and code.
-        reads: Names it may have read, those that its functions reach included.
-        written: Non-finite literals in it, and in the functions it may have run.
-        seen: The tensors looked at after it.
-        signals: What numpy signalled while it ran and what survived (events with kind "created").
-        escapes: Non-finite values that left their framework as Python numbers while it ran.
-    """
-
-    index: int
-    execution: ExecutionRef
-    place: Place
-    statement: Statement | None
-    reads: frozenset[str]
-    binds: frozenset[str]
-    written: Written
-    seen: tuple[Seen, ...] = ()
-    signals: list[OpEvent] = field(default_factory=list)
-    escapes: list[OpEvent] = field(default_factory=list)
-    order: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Version:
-    """A variable that became non-finite in one run of a statement, and the non-finite ones that this run read."""
-
-    path: str
-    root: str
-    key: Key
-    framework: Framework
-    run: StatementRun | None
-    parents: tuple[Version, ...]
+    run: StatementRun
+    parents: tuple[NonFiniteVersion, ...]
     state: NonFiniteState | None = None
     in_table: bool = False
+    counts: Counts | None = None
     answer: Answer | None = None
 
 
@@ -134,45 +69,69 @@ class Answer:
 
 
 UNKNOWN_ORDER = (1 << 60, 0, 0)
+NOTHING = Answer(None, None, UNKNOWN_ORDER)
 
 
 class Lineage:
-    """The versions of all non-finite variables of one kernel, and the last statement that bound each name."""
+    """The versions of all non-finite variables of one kernel."""
 
-    def __init__(self, place_of: PlaceOf) -> None:
+    def __init__(self, place_of: PlaceOf, writer_of: Callable[[str], Place | None] = lambda name: None) -> None:
+        """Start empty.
+
+        Args:
+            writer_of: The code that most likely wrote a variable that no statement was seen to change.
+        """
         self._place_of = place_of
-        self._by_path: dict[str, Version] = {}
-        self._by_key: dict[Key, Version] = {}
+        self._origins = OriginMaker(place_of, writer_of)
+        self._by_path: dict[str, NonFiniteVersion] = {}
+        self._by_key: dict[Key, NonFiniteVersion] = {}
+        self._versions: deque[NonFiniteVersion] = deque()
         self._runs = 0
+        self._begun = 0  # runs before this execution
         self._of_execution: list[StatementRun] = []
         self._event_of: Callable[[Key], OpEvent | None] = lambda key: None
-        self.last_bound: dict[str, StatementRun] = {}
 
     # --- growing ----------------------------------------------------------------------------------------------------
     def extend(
-        self, runs: Iterable[StatementRun], states: dict[Key, NonFiniteState], event_of: Callable[[Key], OpEvent | None]
+        self,
+        runs: Iterable[StatementRun],
+        states: Mapping[Key, NonFiniteState],
+        event_of: Callable[[Key], OpEvent | None],
+        counts: Mapping[str, Counts] | None = None,
+        *,
+        goes_on: bool = False,
     ) -> None:
         """Take in the statement runs of one execution, in order.
 
         Args:
             states: Exact states of what is non-finite now, by memory.
             event_of: The recorded event of a memory, of this execution (`OpLog.event_of`).
+            counts: Of what is non-finite now, by path.
+            goes_on: These runs belong to the same execution as those before.
         """
         self._event_of = event_of
-        self._of_execution = []
+        if not goes_on:
+            self._of_execution = []
+            self._begun = self._runs
         for run in runs:
             self._runs += 1
             run.order = self._runs
             self._of_execution.append(run)
             self._take(run, states)
-            for name in run.binds:
-                self.last_bound[name] = run
+        for path, known in (counts or {}).items():
+            version = self._by_path.get(path)
+            if version is not None and version.run.order > self._begun:
+                version.counts = known
+        while len(self._versions) > MAX_CHAIN:
+            old = self._versions.popleft()
+            self._resolve(old)
+            old.parents = ()
 
-    def _take(self, run: StatementRun, states: dict[Key, NonFiniteState]) -> None:
+    def _take(self, run: StatementRun, states: Mapping[Key, NonFiniteState]) -> None:
         before = [v for v in self._by_path.values() if v.root in run.reads]
         for gone in [v for v in self._by_path.values() if v.root in run.binds]:
             self._drop(gone)  # what the name held before: its memory, and the places in its list, may be another's now
-        new: list[Version] = []
+        new: list[NonFiniteVersion] = []
         for seen in run.seen:
             old = self._by_path.get(seen.path)
             if not seen.nonfinite:
@@ -180,19 +139,36 @@ class Lineage:
                     self._drop(old)
                 continue
             if old is not None and old.key == seen.key and seen.root not in run.binds:
-                continue  # it merely stays so
+                if self._became_nan(old, seen, states):
+                    parents = (old,) if old.run.order <= self._begun else old.parents
+                    new.append(dataclasses.replace(old, run=run, parents=parents, state=states[seen.key], answer=None))
+                continue  # else it merely stays so
             if old is None and seen.root not in run.binds and (same := self._by_key.get(seen.key)) is not None:
-                self._by_path[seen.path] = Version(seen.path, seen.root, seen.key, seen.framework, same.run, (same,))
+                known = NonFiniteVersion(seen.path, seen.root, seen.key, seen.framework, same.run, (same,))
+                self._by_path[seen.path] = known
+                self._versions.append(known)
                 continue  # another path to memory that is known
             state = states.get(seen.key)
             new.append(
-                Version(seen.path, seen.root, seen.key, seen.framework, run, tuple(before), state, seen.in_table)
+                NonFiniteVersion(
+                    seen.path, seen.root, seen.key, seen.framework, run, tuple(before), state, seen.in_table
+                )
             )
         for version in new:
             self._by_path[version.path] = version
             self._by_key[version.key] = version
+        self._versions += new
 
-    def _drop(self, version: Version) -> None:
+    def _became_nan(self, old: NonFiniteVersion, seen: Seen, states: Mapping[Key, NonFiniteState]) -> bool:
+        """Whether Inf, which may be meant, was changed into NaN in place in this execution."""
+        now = states.get(seen.key)
+        if now is None or not now.nan or not seen.changed or old.state is None:
+            return False
+        return (
+            not old.state.nan if old.run.order <= self._begun else any(not p.state.nan for p in old.parents if p.state)
+        )
+
+    def _drop(self, version: NonFiniteVersion) -> None:
         del self._by_path[version.path]
         if self._by_key.get(version.key) is version:
             del self._by_key[version.key]
@@ -201,23 +177,21 @@ class Lineage:
         """Drop everything (`%numguard reset`)."""
         self._by_path.clear()
         self._by_key.clear()
-        self.last_bound.clear()
+        self._versions.clear()
         self._of_execution = []
 
     # --- asking -----------------------------------------------------------------------------------------------------
-    def version_of(self, path: str, key: Key) -> Version | None:
-        """The version of a variable that is non-finite now."""
+    def version_of(self, path: str, key: Key) -> NonFiniteVersion | None:
+        """The version of a variable that is non-finite now; None if no statement was seen to make it so."""
         version = self._by_path.get(path)
         return version if version is not None and version.key == key else self._by_key.get(key)
 
-    def answer(self, path: str, root: str, key: Key, framework: Framework, state: NonFiniteState) -> Answer:
+    def answer(self, path: str, key: Key, state: NonFiniteState) -> Answer:
         """Where a variable that is non-finite now came from."""
         version = self.version_of(path, key)
-        if (
-            version is None
-        ):  # no statement was seen to make it so: another thread, a callback, a name that code cannot show
-            version = Version(path, root, key, framework, None, (), state)
-            self._by_path[path] = self._by_key[key] = version
+        if version is None:
+            event = self._event_of(key)
+            return self.from_event(event, None) if event is not None and event.kind != "carried" else NOTHING
         version.state = state
         return self._resolve(version)
 
@@ -226,17 +200,21 @@ class Lineage:
         event = self._event_of(key)
         return event.order if event is not None else UNKNOWN_ORDER[0]
 
-    def _resolve(self, version: Version) -> Answer:
-        if version.answer is None:
-            version.answer = Answer(None, None, UNKNOWN_ORDER)  # a loop among versions ends here
-            event = self._event_of(version.key)
+    def _resolve(self, version: NonFiniteVersion) -> Answer:
+        """The answer of a version, those of its ancestors first: no recursion, whatever the length of the chain."""
+        todo = [v for v in (version, *ancestry(version, lambda v: v.answer is None)) if v.answer is None]
+        for v in todo:
+            if v.state is not None and not v.state.nan:
+                for p in v.parents:  # a NaN would have been passed on
+                    p.state = p.state or NonFiniteState(False, True)
+        for v in reversed(todo):
+            v.answer = NOTHING  # a loop among versions ends here
+            event = self._event_of(v.key)
             if event is not None and event.kind != "carried":
-                version.answer = self.from_event(event, version.run)
-            elif version.run is None:
-                version.answer = Answer(None, None, UNKNOWN_ORDER)
+                v.answer = self.from_event(event, v.run)
             else:
-                version.answer = self._from_statement(version, version.run)
-        return version.answer
+                v.answer = self._from_statement(v, v.run)
+        return version.answer or NOTHING
 
     # --- through operations -------------------------------------------------------------------------------------------
     def from_event(self, event: OpEvent, run: StatementRun | None) -> Answer:
@@ -270,9 +248,14 @@ class Lineage:
         run = self._run_of(e)
         order = (run.order if run is not None else self._runs, e.statement, e.order)
         if e.kind == "created":
-            return Answer(self._origin(e, "op"), None, order, e, run, chain)
+            return Answer(self._origins.of_event(e, "op"), None, order, e, run, chain)
         if e.kind == "carried":
             if e.origin is None:
+                outside = next(
+                    (v for v in self._by_path.values() if v.run.is_outside and self._event_of(v.key) is e), None
+                )
+                if outside is not None:
+                    return self._from_statement(outside, outside.run)
                 return Answer(None, e.intended, UNKNOWN_ORDER) if e.intended and not e.state.nan else None
             return Answer(e.origin, None, (-1, 0, 0), None, None, chain)
         if e.kind == "written":
@@ -280,7 +263,7 @@ class Lineage:
         if e.kind == "uninitialised":
             if child is None:
                 return Answer(None, "memory of empty() before its first write", order)
-            return Answer(self._origin(e, "introduced"), None, order, e, run, chain)
+            return Answer(self._origins.of_event(e, "introduced"), None, order, e, run, chain)
         return None
 
     def _written_answer(
@@ -293,14 +276,15 @@ class Lineage:
     ) -> Answer | None:
         """Of a value that no recorded operation computed: a literal, a host value, data, or what came from out of sight."""
         if e.site is not None and e.native_op in _HAND_OVERS:
-            origin = dataclasses.replace(self._origin(e, "external"), confidence="likely", phase="data")
+            origin = dataclasses.replace(self._origins.of_event(e, "external"), confidence="likely", phase="data")
             return Answer(origin, None, order, e, run, chain)
         if run is not None and (e.site is None or not e.parents):
-            hosts = [v for v in self._read_by(run) if v.run is not run and v.framework in ("python", "numpy")]
+            read = [v for v in self._read_by(run) if v.run is not run]
+            hosts = [v for v in read if v.framework in ("python", "numpy") or v.run.is_outside]
             known = [a for v in hosts if (a := self._resolve(v)).origin is not None]
             if known:
                 return min(known, key=lambda a: a.order)
-            loads = [v.run for v in hosts if v.in_table and v.run is not None and self._resolve(v).intended is not None]
+            loads = [v.run for v in hosts if v.in_table and self._resolve(v).intended is not None]
             if e.state.nan and loads:
                 first = min(loads, key=lambda r: r.order)
                 return self._introduced_by(first, (first.order, 0, 0), chain)
@@ -310,7 +294,7 @@ class Lineage:
         if e.state.nan:
             place = e if e.site is not None else child
             if place is not None and place.site is not None:
-                return Answer(self._origin(place, "introduced", op="data"), None, order, place, run, chain)
+                return Answer(self._origins.of_event(place, "introduced", op="data"), None, order, place, run, chain)
             return self._introduced_by(run, order, chain) if run is not None else None
         if e.site is not None:
             return Answer(None, f"written Inf: {_short(self._code_of(e))}", order)
@@ -318,58 +302,32 @@ class Lineage:
             return Answer(None, f"written Inf: {_short(run.place.code)}", order)
         if child is not None and child.site is not None and child.kind == "propagated":
             # It came from where no recorder looks (a thread, a C extension): nobody can say that it is meant.
-            return Answer(self._origin(child, "unknown"), None, order, child, run, chain)
+            return Answer(self._origins.of_event(child, "unknown"), None, order, child, run, chain)
         return None
 
     def _code_of(self, e: OpEvent) -> str:
         return self._place_of(e.site).code if e.site is not None else ""
 
     def _run_of(self, e: OpEvent) -> StatementRun | None:
-        return next((r for r in self._of_execution if r.index == e.statement), None)
+        return next((r for r in self._of_execution if r.index == e.statement and not r.is_outside), None)
 
-    def _read_by(self, run: StatementRun) -> list[Version]:
+    def _read_by(self, run: StatementRun) -> list[NonFiniteVersion]:
         found = {id(p): p for v in self._by_path.values() if v.run is run for p in v.parents}
         for v in self._by_path.values():
-            if v.root in run.reads and v.run is not None and v.run.order < run.order:
+            if v.root in run.reads and v.run.order < run.order:
                 found[id(v)] = v
         return list(found.values())
 
-    def _origin(self, e: OpEvent, kind: OriginKind, op: str | None = None) -> Origin:
-        assert e.site is not None
-        place = self._place_of(e.site)
-        back = self._place_of(e.backward_site) if e.backward_site is not None else None
-        return Origin(
-            kind=kind, confidence=e.confidence, execution=place.execution, file=place.file, line=place.line,
-            code=place.code, span=place.span, function=place.function, called_from=self._called_from(e), op=op or e.op,
-            native_op=e.native_op, phase=e.phase if kind == "op" else "data",
-            backward=BackwardPlace(back.execution, back.file, back.line, back.code) if back is not None else None,
-            occurrence=e.occurrence, operands=e.operands, result=e.result,
-        )  # fmt: skip
-
-    def _called_from(self, e: OpEvent) -> tuple[Frame, ...]:
-        """User frames from the running cell (or script) inward; none if the operation stands at its top level itself."""
-        assert e.site is not None
-        if e.backward_site is None and self._place_of(e.site).function is None:
-            return ()
-        frames: list[Frame] = []
-        for code, lasti, line in e.called_from:
-            place = self._place_of(Site(code, lasti, line, "", code.co_filename, code.co_name))
-            frames.append(Frame(place.execution, place.file, place.line, place.code, place.function))
-            if place.function is None:
-                break  # the top level: what is outside is IPython's
-        return tuple(reversed(frames))
-
     # --- through statements -------------------------------------------------------------------------------------------
-    def _from_statement(self, version: Version, run: StatementRun) -> Answer:
+    def _from_statement(self, version: NonFiniteVersion, run: StatementRun) -> Answer:
         # The state of a version that was overwritten is not known any more: what it wrote down itself decides, else NaN.
         state = version.state or NonFiniteState(run.written.inf_span is None, True)
-        if not state.nan:
-            for p in version.parents:  # a NaN would have been passed on
-                p.state = p.state or NonFiniteState(False, True)
         order = (run.order, run.index, 0)
+        if run.is_outside:
+            return Answer(self._origins.outside(run, version.root), None, order, None, run)
         if run.escapes and version.framework in ("python", "numpy"):
             return self.from_event(run.escapes[0], run)
-        parents = [(p, self._resolve(p)) for p in version.parents if p is not version]
+        parents = [(p, p.answer or NOTHING) for p in version.parents if p is not version]
         known = [a for _, a in parents if a.origin is not None]
         if known:
             return min(known, key=lambda a: a.order)
@@ -377,49 +335,45 @@ class Lineage:
         if version.in_table and not signals and not state.inf:
             return Answer(None, "missing values of a data frame", order, None, run)
         if signals:
-            return Answer(self._origin(signals[0], "op"), None, order, signals[0], run, tuple(signals))
-        meant_nan = [
-            (p, a) for p, a in parents if a.intended and p.state is not None and p.state.nan and p.run is not None
-        ]
+            return Answer(self._origins.of_event(signals[0], "op"), None, order, signals[0], run, tuple(signals))
+        meant_nan = [(p, a) for p, a in parents if a.intended and p.state is not None and p.state.nan]
         meant_inf = [a for p, a in parents if a.intended and not (p.state is not None and p.state.nan)]
         if not state.nan:
             if run.written.inf_span is not None:
                 return Answer(None, f"written Inf: {_short(run.place.code)}", order, None, run)
             if meant_inf:
                 return Answer(None, meant_inf[0].intended, order, None, run)
-        elif meant_nan and meant_nan[0][0].run is not None:
+        elif meant_nan:
             return self._introduced_by(meant_nan[0][0].run, meant_nan[0][1].order, ())
         elif run.written.nan_span is not None and run.written.nan_span.line:
-            return self._introduced_by(run, order, (), run.written.nan_span)
-        calls = run.statement.calls if run.statement is not None else ()
-        if not _LOADERS.isdisjoint(calls):
-            return self._introduced_by(run, order, ())
-        operators = run.statement.operators if run.statement is not None else ()
-        ops = [*(canonical_op(c) for c in calls if c not in _NUMBERS), *operators]
-        risky = [op for op in _RISKY if op in ops]
-        if not risky and "data" in ops:
-            return self._introduced_by(run, order, ())
-        kind: OriginKind = "op" if risky else "unknown"
-        op = risky[0] if risky else (ops[0] if ops else "unknown")
-        return Answer(self._statement_origin(run, kind, op), None, order, None, run)
+            origin = self._origins.of_statement(run, "introduced", "data", run.written.nan_span)
+            return Answer(origin, None, order, None, run)
+        return Answer(self._origins.of_statement(run, *culprit(run.statement)), None, order, None, run)
 
-    def _introduced_by(
-        self, run: StatementRun, order: tuple[int, int, int], chain: tuple[OpEvent, ...], span: Span | None = None
-    ) -> Answer:
-        return Answer(self._statement_origin(run, "introduced", "data", span), None, order, None, run, chain)
+    def _introduced_by(self, run: StatementRun, order: tuple[int, int, int], chain: tuple[OpEvent, ...]) -> Answer:
+        return Answer(self._origins.of_statement(run, "introduced", "data"), None, order, None, run, chain)
 
-    def _statement_origin(self, run: StatementRun, kind: OriginKind, op: str, span: Span | None = None) -> Origin:
-        place = run.place
-        calls = run.statement.calls if run.statement is not None else ()
-        backward = "backward" in calls or "gradient" in calls
-        phase: Phase = "data" if kind == "introduced" else "backward" if backward else "forward"
-        is_loop = run.statement is not None and run.statement.is_loop
-        return Origin(
-            kind=kind, confidence="likely", execution=place.execution, file=place.file,
-            line=span.line if span is not None and span.line else place.line, code=place.code, span=span,
-            function=place.function, called_from=(), op=op, native_op=op, phase=phase, backward=None,
-            occurrence=0 if is_loop else 1, operands=(), result=None,
-        )  # fmt: skip
+
+def ancestry(
+    version: NonFiniteVersion, goes_on: Callable[[NonFiniteVersion], bool] = lambda version: True
+) -> list[NonFiniteVersion]:
+    """The non-finite versions that one came from, newest first; `goes_on` says whether to look behind one."""
+    found: dict[int, NonFiniteVersion] = {}
+    todo = [version]
+    while todo:
+        v = todo.pop()
+        for p in v.parents if v is version or goes_on(v) else ():
+            if id(p) not in found and p is not version:
+                found[id(p)] = p
+                todo.append(p)
+    return sorted(found.values(), key=lambda v: -v.run.order)
+
+
+def run_of_origin(answer: Answer, version: NonFiniteVersion | None) -> StatementRun | None:
+    """The run of the statement that made a variable's value non-finite first, in whichever execution."""
+    if answer.run is not None or version is None:
+        return answer.run
+    return [version, *ancestry(version)][-1].run
 
 
 def _short(code: str) -> str:

@@ -7,21 +7,23 @@ import difflib
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from . import snapshot
+from .asking import LineageAnswer
 from .backends import loaded_backends, unusable_frameworks
-from .chronicle import Chronicle, Effects, LineageAnswer
+from .chronicle import Chronicle
 from .codemap import CodeMap
 from .diagnose import diagnose
 from .errors import NonFiniteError, UsageError
 from .execution import Execution
-from .findings import Explained, explain, explain_event, group_by_memory, in_order
+from .executions import Effects
+from .findings import Explained, explain, explain_event, group_by_memory, in_order, marked
 from .frames import is_user_file
-from .lineage import Lineage, Seen, StatementRun
+from .lineage import Lineage
 from .live import Live
 from .model import (
     Diagnosis,
@@ -30,6 +32,7 @@ from .model import (
     LineagePath,
     NonFiniteState,
     Origin,
+    Place,
     Report,
     Seconds,
     Status,
@@ -37,15 +40,18 @@ from .model import (
 from .model import Execution as ExecutionFacts
 from .nonfinite import NonFinite, find_nonfinite, probe
 from .oplog import Key, OpLog
+from .outside import writer_of
 from .publish import HistoryEntry, Progress, show_report, update_panel
 from .purity import is_pure_layer
 from .reach import library_names
 from .record import MAX_SAMPLE_BYTES
 from .rewrite import load_rewrites
 from .rule import load_rules
+from .statements import Seen, StatementRun
 from .surroundings import with_surroundings
 from .verify import verifier
 
+MAX_UNFOLLOWED = 500  # executions whose texts are searched for what was done while nobody looked
 MAX_REPORTS = 200  # kept for `%numguard report VARIABLE`; a report is a few kilobytes of text
 
 
@@ -91,7 +97,7 @@ class Session:
         self._namespace = namespace
         self._home: object = getattr(shell, "user_global_ns", None)
         self._code = CodeMap()
-        self._lineage = Lineage(self._code.place_of)
+        self._lineage = Lineage(self._code.place_of, self._writer_of)
         self._known: dict[str, _Known] = {}
         self._told: dict[str, Finding] = {}  # of what is known: the finding that was reported, by path
         self._muted: set[str] = set()
@@ -125,15 +131,17 @@ class Session:
         """A top-level statement is about to run (from the `run_code` wrapper)."""
         execution = self._running.get(threading.get_ident())
         if execution is not None:
-            new = execution.before_statement(code)
-            self._chronicle.before_statement(new.node, new.statement, new.reads, new.line, is_last=new.is_last)
+            outside = self._chronicle.before_statement(execution.before_statement(code))
+            if outside:
+                execution.glance_outside(outside)
+                if execution.log is not None and execution.mode == "trace":
+                    self._mark_outside(execution.log, outside)
 
-    def after_statement(self, code: CodeType) -> None:
+    def after_statement(self, _code: CodeType) -> None:
         """It ended, normally or not."""
         execution = self._running.get(threading.get_ident())
         if execution is not None:
-            execution.after_statement(code)
-            self._chronicle.after_statement()
+            execution.after_statement(*self._chronicle.after_statement())
 
     def end_cell(self, result: Any) -> None:
         """post_run_cell(ExecutionResult): check, build the report, publish it."""
@@ -164,7 +172,8 @@ class Session:
         self._told = {path: f for path, f in self._told.items() if path in self._known}
         names = {f.variable for f in new}
         old = [f for path, f in self._told.items() if path not in names and not self._is_muted(path)]
-        return (*new, *map(self._with_staleness, old))
+        stale = self._chronicle.stale_refs() if old else set()
+        return (*new, *(marked(f, stale) for f in old))
 
     def strip(self) -> list[HistoryEntry]:
         """The history as the panel shows it."""
@@ -210,7 +219,13 @@ class Session:
             runs[-1].seen += tuple(Seen(n.leaf, n.root, n.key, n.tensor.framework, True) for n in shown)
         states = {n.key: n.state for n in found}
         traced = log if execution.mode == "trace" else None
-        self._lineage.extend(runs, states, log.event_of if log is not None else lambda key: None)
+        event_of = log.event_of if log is not None else lambda key: None
+        counts = {n.leaf: n.counts for n in found}
+        self._lineage.extend(runs, states, event_of, counts)
+        if execution.is_cell and (unseen := [n for n in found if self._lineage.version_of(n.leaf, n.key) is None]):
+            self._chronicle.notice({n.root for n in unseen})
+            runs.append(execution.noticed_at_end(unseen))
+            self._lineage.extend(runs[-1:], states, event_of, counts, goes_on=True)
         bound = frozenset(n for r in runs for n in r.binds)
         scaled = _has_scaler(roots)
         explained: list[Explained] = []
@@ -218,19 +233,24 @@ class Session:
         paths = snapshot.aliases_of(final) if found else {}
         del final  # it holds the user's tensors
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
+        bindings = self._chronicle.bindings() if found or locals_ else []
         for n, aliases in group_by_memory(found, paths):
-            e = explain(n, aliases, self._lineage, self._code, scaled=scaled, log=log, names=paths)
+            e = explain(n, aliases, self._lineage, self._code, bindings, scaled=scaled, log=log, names=paths)
             now_known = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
             known |= dict.fromkeys((n.path, *aliases), now_known)
             old = self._known.get(n.path)
-            if (old is None or old.key != n.key or n.root in bound) and not self._is_muted(n.path):
+            is_news = old is None or old.key != n.key or n.root in bound or (n.state.nan and not old.state.nan)
+            if is_news and not self._is_muted(n.path):
                 explained.append(e)
         for n, function in locals_:
-            explained.append(explain(n, (), self._lineage, self._code, function=function, log=log, names=paths))
+            e = explain(n, (), self._lineage, self._code, bindings, function=function, log=log, names=paths)
+            explained.append(e)
         if traced is not None:
             explained += self._escaped(traced, error, runs, explained)
         self._known = known
-        findings = tuple(map(self._with_staleness, self._diagnosed(in_order(explained, bound), roots)))
+        findings = self._diagnosed(in_order(explained, bound), roots)
+        stale = self._chronicle.stale_refs() if findings else set()
+        findings = tuple(marked(f, stale) for f in findings)
         now = time.perf_counter()
         alarms = any(f.intended is None for f in findings)
         return Report(
@@ -243,14 +263,6 @@ class Session:
             seconds=Seconds(cell=ended - execution.began, numguard=now - ended),
             findings=findings,
         )
-
-    def _with_staleness(self, finding: Finding) -> Finding:
-        """The finding with the steps marked whose cells ran again since."""
-        stale = {s.execution: self._chronicle.is_stale_ref(s.execution) for s in finding.lineage}
-        if not any(stale.values()):
-            return finding
-        steps = tuple(dataclasses.replace(s, stale=stale[s.execution]) for s in finding.lineage)
-        return dataclasses.replace(finding, lineage=steps)
 
     def _failed_locals(self, error: BaseException | None, known: set[Key]) -> list[tuple[NonFinite, str]]:
         """Non-finite locals of the user's functions that the cell's exception left: no notebook variable holds them."""
@@ -276,7 +288,7 @@ class Session:
         out = []
         for event in (*log.escaped, *stopped):
             run = next((r for r in runs if r.index == event.statement), None)
-            found = explain_event(event, run, self._lineage, self._code, log)
+            found = explain_event(event, run, self._lineage, self._code, self._chronicle.bindings(), log)
             if found is not None and found.finding.origin not in told:
                 told.add(found.finding.origin)
                 out.append(found)
@@ -286,6 +298,25 @@ class Session:
         """Tell the recorders what was non-finite before the cell."""
         for known in self._known.values():
             log.mark([known.key], log.carry(known.origin, known.state, known.intended), known.alive)
+
+    def _mark_outside(self, log: OpLog, names: Collection[str]) -> None:
+        """Tell the recorders what nobody's statement made non-finite; `lineage.py` knows where it was noticed."""
+        roots = self.roots()
+        found, _ = find_nonfinite(probe(snapshot.walk({n: roots[n] for n in names}, loaded_backends())))
+        for n in found:
+            if n.path not in self._known or self._known[n.path].key != n.key:
+                log.mark([n.key], log.carry(None, n.state, None), _alive(n))
+
+    def _unfollowed(self) -> dict[int, tuple[str, str]]:
+        """Texts of the executions before the running one that no hook of ours saw: number -> (raw, compiled)."""
+        raw: list[str] = getattr(getattr(self.shell, "history_manager", None), "input_hist_raw", None) or []
+        compiled: Any = self._space().get("In") or raw
+        since = (self.live.executions[-1].count or 0) if self.live.executions else 0
+        end = min(len(raw), len(compiled)) - 1
+        return {i: (raw[i], compiled[i]) for i in range(max(1, since + 1, end - MAX_UNFOLLOWED), end)}
+
+    def _writer_of(self, name: str) -> Place | None:
+        return writer_of(name, self._unfollowed(), self.roots().values(), self._code)
 
     def _diagnosed(self, explained: Sequence[Explained], roots: Mapping[str, object]) -> tuple[Finding, ...]:
         """Each finding with its diagnoses; findings of one origin share them, gradients apart from values."""

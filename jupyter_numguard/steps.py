@@ -1,60 +1,70 @@
-"""The lineage of one finding as rows, and the statements that form its pattern."""
+"""The lineage of a variable as rows, newest first: of a finding through its origin to what went in, of any variable all of it."""
 
 from __future__ import annotations
 
 import ast
+import dataclasses
+import re
 import textwrap
 from collections.abc import Iterable
 
 from .codemap import CodeMap
-from .lineage import Answer, Lineage, Version
-from .model import Counts, ExecutionRef, Origin, Place, SourceStatement, Step, StepEvent, StepState, TensorSummary
+from .lineage import Answer, NonFiniteVersion, ancestry, run_of_origin
+from .model import Counts, Origin, Place, SourceStatement, Step, StepEvent, StepState, TensorSummary
 from .oplog import OpEvent
-from .source import Source
+from .statements import StatementRun
+from .versions import Version, ancestors
 
 MAX_STEPS = 40  # newest and oldest are kept: the middle of a longer chain only passes values on
-MAX_STATEMENTS = 8
-MAX_LATER = 24  # after the failing one: more, because what stands between the readers counts as well
+
+_Order = tuple[int, int, int]
+"""Position of a row: (order of the statement run, 1 for what it left behind and 0 for what ran in it, operation)."""
 
 
 def steps_of(
-    variable: str, counts: Counts, version: Version | None, answer: Answer, lineage: Lineage, code: CodeMap
+    variable: str,
+    counts: Counts,
+    version: NonFiniteVersion | None,
+    answer: Answer,
+    pattern: Iterable[SourceStatement],
+    code: CodeMap,
 ) -> tuple[Step, ...]:
-    """Rows from the variable back through its origin to the finite values that went in, newest first."""
-    rows: list[Step] = []
-    if version is not None and version.run is not None:
-        run = version.run
-        rows.append(_row(run.place, variable, "bound" if version.root in run.binds else "mutated", "nonfinite", counts))
-    for parent in _ancestors(version):
-        if parent.run is not None:
-            rows.append(
-                _row(
-                    parent.run.place,
-                    parent.path,
-                    "bound" if parent.root in parent.run.binds else "mutated",
-                    "nonfinite",
-                )
-            )
-    for event in answer.chain:
-        if event.site is not None:
-            rows.append(_event_row(event, code))
+    """Rows from the variable back through its origin to the finite values that went in, newest first.
+
+    Args:
+        pattern: The failing statement and the earlier ones in its function, which bound what it read.
+    """
+    chain = [] if version is None else [version, *ancestry(version)]
+    rows = [_became(v, v is version, variable, counts) for v in chain]
+    rows += [_event_row(event, code) for event in answer.chain if event.site is not None]
     origin = answer.origin
     if origin is not None and not any(_same_place(r, origin) for r in rows):
-        name = (origin.result.variable if origin.result is not None else None) or variable
-        rows.append(_row(_place(origin), name, "introduced" if origin.kind == "introduced" else "bound", "nonfinite"))
-    rows += _inputs(origin, answer, lineage, code)
-    return _bounded(_unique(rows))
+        known = chain[-1].path if chain and origin.kind == "external" else variable
+        name = (origin.result.variable if origin.result is not None else None) or known
+        rows.append(_row(_place(origin), name, _EVENT_OF.get(origin.kind, "bound"), "nonfinite"))
+    measured = {o.variable: o for o in origin.operands if o.variable is not None} if origin is not None else {}
+    if origin is not None and origin.function is not None and origin.kind != "introduced":
+        rows += _locals(origin, measured, pattern)
+    oldest = run_of_origin(answer, version)
+    before = _before(oldest, measured) if oldest is not None else []
+    told = {r.variable for r in (*rows, *before)}
+    if origin is not None and origin.kind != "introduced":
+        rows += [
+            _row(_place(origin), name, "read", "finite", _counts(o))
+            for name, o in measured.items()
+            if name not in told and not (o.nan or o.posinf or o.neginf)
+        ]
+    return _bounded(_unique(rows + before))
 
 
-def _ancestors(version: Version | None) -> list[Version]:
-    out: list[Version] = []
-    todo = list(version.parents) if version is not None else []
-    while todo and len(out) < MAX_STEPS:
-        v = todo.pop(0)
-        if v not in out and v is not version:
-            out.append(v)
-            todo += v.parents
-    return sorted(out, key=lambda v: -(v.run.order if v.run is not None else 0))
+_EVENT_OF: dict[str, StepEvent] = {"introduced": "introduced", "external": "external"}
+
+
+def _became(v: NonFiniteVersion, is_variable: bool, variable: str, counts: Counts) -> Step:
+    event: StepEvent = "external" if v.run.is_outside else "bound" if v.root in v.run.binds else "mutated"
+    if is_variable:
+        return _row(v.run.place, variable, event, "nonfinite", counts)
+    return _row(v.run.place, v.path, event, "nonfinite", v.counts)
 
 
 def _event_row(event: OpEvent, code: CodeMap) -> Step:
@@ -71,32 +81,33 @@ def _counts(summary: TensorSummary | None) -> Counts | None:
     return Counts(summary.size, summary.nan or 0, summary.posinf or 0, summary.neginf or 0)
 
 
-def _inputs(origin: Origin | None, answer: Answer, lineage: Lineage, code: CodeMap) -> list[Step]:
-    """What the origin's statement read: the statements that bound the names, else the operands as measured."""
-    if origin is None or origin.kind == "introduced":
-        return []
-    measured = {o.variable: o for o in origin.operands if o.variable is not None}
+def _before(run: StatementRun, measured: dict[str, TensorSummary]) -> list[Step]:
+    """What the statement behind the origin read, back to the first cells: tensors, and what came from outside."""
+    rows = []
+    for v in told_once(ancestors(run.past)):
+        if v.state == "unknown" and v.change != "external":
+            continue  # no tensor: a module, a function, a number of steps
+        row = step_of(v)
+        operand = measured.get(v.name)
+        if operand is not None and row.counts is None and row.state == "finite":
+            row = dataclasses.replace(row, counts=_counts(operand))
+        rows.append(row)
+    return rows
+
+
+def _locals(origin: Origin, measured: dict[str, TensorSummary], pattern: Iterable[SourceStatement]) -> list[Step]:
+    """The statements of the origin's function that bound its operands, as they were measured."""
     rows: list[Step] = []
     told: set[str] = set()
-    for s in statements_of(answer, lineage, code)[0][1:]:
+    for s in pattern:
         name = _bound_by(s.source)
-        if name is None or name in told:
+        operand = measured.get(name) if name is not None else None
+        if name is None or operand is None or name in told or s.function is None:
             continue
-        run = lineage.last_bound.get(name) if s.function is None else None
-        looked = [seen for seen in run.seen if seen.root == name] if run is not None else []
-        operand = measured.get(name)
-        if operand is None and not looked and s.function is None:
-            continue  # no tensor: a module, a function, a number of steps
         told.add(name)
-        if operand is not None:
-            state: StepState = "nonfinite" if operand.nan or operand.posinf or operand.neginf else "finite"
-        else:
-            state = "unknown" if not looked else "nonfinite" if any(seen.nonfinite for seen in looked) else "finite"
+        state: StepState = "nonfinite" if operand.nan or operand.posinf or operand.neginf else "finite"
         place = Place(s.execution, origin.file if s.execution is None else None, s.line, s.source.strip(), s.function)
         rows.append(_row(place, name, "bound", state, _counts(operand)))
-    for name, operand in measured.items():
-        if name not in told and not (operand.nan or operand.posinf or operand.neginf):
-            rows.append(_row(_place(origin), name, "read", "finite", _counts(operand)))
     return rows
 
 
@@ -126,7 +137,7 @@ def _unique(rows: Iterable[Step]) -> list[Step]:
     """One row per variable and place, and one non-finite row per place: a statement is told once."""
     out: dict[object, Step] = {}
     for r in rows:
-        where = (r.execution, r.file, r.line)
+        where = (r.execution, r.file, r.line, r.event == "external")
         out.setdefault(where if r.state == "nonfinite" else (*where, r.variable), r)
     return list(out.values())
 
@@ -136,68 +147,41 @@ def _bounded(rows: list[Step]) -> tuple[Step, ...]:
     return tuple(rows if len(rows) <= MAX_STEPS else rows[:half] + rows[-half:])
 
 
-def statements_of(
-    answer: Answer, lineage: Lineage, code: CodeMap
-) -> tuple[tuple[SourceStatement, ...], tuple[SourceStatement, ...]]:
-    """The failing statement and the earlier ones whose targets it reads, newest first; its later readers, oldest first.
-
-    Inside a function only that function's own statements; at the top level also those of earlier cells.
-    """
-    origin, run = answer.origin, answer.run
-    if origin is None:
-        return (), ()
-    source = _source_of(answer, code)
-    node = source.node_at(origin.line) if source is not None else None
-    if source is None or node is None:
-        return (), ()
-    earlier = source.binders(node, MAX_STATEMENTS)
-    out = [_statement(source, origin, n) for n in (node, *earlier)]
-    later = [_statement(source, origin, n) for n in source.following(node)[:MAX_LATER]]
-    if origin.function is None and origin.execution is not None:
-        later += _in_later_cells(origin.execution, lineage)[:MAX_LATER]
-    wanted = {name for n in (node, *earlier) for name in source.statement(n).reads}
-    todo = sorted(wanted) if origin.function is None else []
-    seen: set[int] = set()
-    while todo and len(out) < MAX_STATEMENTS:
-        bound = lineage.last_bound.get(todo.pop(0))
-        if bound is None or id(bound) in seen or bound.statement is None or bound.execution == origin.execution:
-            continue
-        if run is not None and bound.order >= run.order:
-            continue
-        seen.add(id(bound))
-        s = bound.statement
-        out.append(SourceStatement(bound.execution, s.line, s.end_line, s.text))
-        todo += sorted(s.reads)
-    return tuple(out), tuple(later)
+# --- rows of versions -------------------------------------------------------------------------------------------------
+def step_of(v: Version, *, is_stale: bool = False) -> Step:
+    """One version as a row."""
+    event: StepEvent = "mutated" if v.change == "mutated" else "external" if v.change == "external" else "bound"
+    if event == "bound" and v.run.is_introducing and v.state == "nonfinite":
+        event = "introduced"
+    return Step(v.run.execution.ref, None, v.run.line, v.run.code, v.name, event, v.state, v.counts, is_stale)
 
 
-def source_around(answer: Answer, code: CodeMap) -> str:
-    """The whole text of the cell or file that holds the failing statement."""
-    source = _source_of(answer, code)
-    return source.text if source is not None else ""
+def told_once(versions: Iterable[Version]) -> list[Version]:
+    """One version per statement run, event and variable; many parts of one variable become one row."""
+    rows: dict[tuple[int, str, str], list[Version]] = {}
+    for v in versions:
+        rows.setdefault((id(v.run), v.change, root_of(v.name)), []).append(v)
+    out = []
+    for same in rows.values():
+        first = min(same, key=lambda v: len(v.name))
+        states = {v.state for v in same}
+        state: StepState = "nonfinite" if "nonfinite" in states else "unknown" if "unknown" in states else "finite"
+        shared = _common(v.name for v in same)
+        out.append(Version(first.order, first.run, first.change, shared, state=state, counts=first.counts))
+    return out
 
 
-def _source_of(answer: Answer, code: CodeMap) -> Source | None:
-    event = answer.event
-    if event is not None and event.site is not None:
-        return code.source_of(event.site.code, event.site.file)
-    return code.source_of_execution(answer.origin.execution) if answer.origin is not None else None
+def _common(names: Iterable[str]) -> str:
+    """The only path, or the variable that all of them are in."""
+    distinct = sorted(set(names), key=len)
+    return distinct[0] if len(distinct) == 1 else root_of(distinct[0])
 
 
-def _in_later_cells(execution: ExecutionRef, lineage: Lineage) -> list[SourceStatement]:
-    """The statements of later executions that bound a name that still holds, oldest first."""
-    runs = {id(r): r for r in lineage.last_bound.values()}
-    begun = min((r.order for r in runs.values() if r.execution == execution), default=None)
-    if begun is None:
-        return []  # nothing of that execution holds any more: what came after it is not known
-    return [
-        SourceStatement(r.execution, r.statement.line, r.statement.end_line, r.statement.text)
-        for r in sorted(runs.values(), key=lambda r: r.order)
-        if r.statement is not None and r.order > begun and r.execution != execution
-    ]
+def root_of(path: str) -> str:
+    """The name that a path starts with."""
+    return re.split(r"[.\[]", path, maxsplit=1)[0]
 
 
-def _statement(source: Source, origin: Origin, node: ast.stmt) -> SourceStatement:
-    first, last = node.lineno, node.end_lineno or node.lineno
-    text = "\n".join(source.lines[first - 1 + source.offset : last + source.offset])
-    return SourceStatement(origin.execution, first + source.offset, last + source.offset, text, origin.function)
+def is_below(path: str, owner: str) -> bool:
+    """Whether `path` is `owner` or something inside it."""
+    return path == owner or path.startswith((f"{owner}.", f"{owner}["))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import threading
 from functools import cache
-from typing import Any
 
 import pytest
 
-from jupyter_numguard.chronicle import MAX_EXECUTIONS, Chronicle
-from jupyter_numguard.model import ExecutionRef
+from jupyter_numguard.executions import MAX_EXECUTIONS
+from tests.followed import Followed
 from tests.harness import Cell, run
 
 # title: (cells, files, {variable: numbers of the cells that its value rests on})
@@ -164,7 +162,7 @@ def test_what_another_thread_changed_between_cells_is_external() -> None:
     cells = ["import threading, time, numpy as np", "a = np.zeros(3); go = threading.Event()",
              "def work():\n    go.wait(); a[0] = np.nan\nt = threading.Thread(target=work); t.start()",
              "import time", "pass"]  # fmt: skip
-    kernel = _Kernel()
+    kernel = Followed()
     for cell in cells:
         kernel.run(cell)
     kernel.space["go"].set()
@@ -176,7 +174,7 @@ def test_what_another_thread_changed_between_cells_is_external() -> None:
 
 def test_cells_that_overlap_are_told() -> None:
     """A cell of a subshell that ran meanwhile may have done it: the answer names both."""
-    kernel = _Kernel()
+    kernel = Followed()
     kernel.run("x = [1]")
     inside = threading.Event()
     done = threading.Event()
@@ -194,16 +192,16 @@ def test_cells_that_overlap_are_told() -> None:
 
 def test_memory_stays_bounded_over_many_executions() -> None:
     """After more than 2,000 executions the numbers of older ones are known, their versions are gone."""
-    kernel = _Kernel()
+    kernel = Followed()
     kernel.run("c = 0")
     kernel.run("d = 5")
     for _ in range(MAX_EXECUTIONS + 300):
         kernel.run("c = c + 1")
     answer = kernel.chronicle.lineage("c")
-    alive = sum(len(e.versions) for e in kernel.chronicle._ring)
+    alive = sum(len(e.versions) for e in kernel.chronicle._executions)
 
     assert (MAX_EXECUTIONS, True, [2], True) == (
-        len(kernel.chronicle._ring), alive <= 2 * MAX_EXECUTIONS, list(kernel.chronicle.lineage("d").executions),
+        len(kernel.chronicle._executions), alive <= 2 * MAX_EXECUTIONS, list(kernel.chronicle.lineage("d").executions),
         any("only the numbers are known" in note for note in answer.notes),
     )  # fmt: skip
 
@@ -214,33 +212,10 @@ def test_no_object_is_kept_alive() -> None:
 
     import numpy as np
 
-    kernel = _Kernel()
+    kernel = Followed()
     kernel.space["np"] = np
     kernel.run("a = np.ones(5); box = {'a': a}")
     ref = weakref.ref(kernel.space["a"])
     kernel.run("del a, box")
 
     assert ref() is None
-
-
-class _Kernel:
-    """Runs cells as IPython does, and tells a chronicle."""
-
-    def __init__(self) -> None:
-        self.space: dict[str, Any] = {}
-        exec("", self.space)
-        self.chronicle = Chronicle(
-            lambda: {k: v for k, v in list(self.space.items()) if k != "__builtins__"}, lambda: self.space
-        )
-        self.count = 0
-
-    def run(self, cell: str) -> None:
-        self.count += 1
-        ref = ExecutionRef(self.count)
-        self.chronicle.start_cell(cell, ref)
-        body = ast.parse(cell).body
-        for node in body:
-            self.chronicle.before_statement(node, None, (), node.lineno, is_last=node is body[-1])
-            exec(compile(ast.Module([node], []), "<cell>", "exec"), self.space)
-            self.chronicle.after_statement()
-        self.chronicle.end_cell(ref, [], {}, ok=True)

@@ -10,8 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_numguard.chronicle import Chronicle
-from jupyter_numguard.model import ExecutionRef
+from tests.followed import Followed, runs
 
 NAMES = ("a", "b", "c", "d")
 FORMS = (
@@ -28,43 +27,6 @@ cells = st.builds(
 )  # fmt: skip
 
 
-class Kernel:
-    """Runs cells as IPython does, statement by statement, and tells the chronicle."""
-
-    def __init__(self) -> None:
-        self.space: dict[str, Any] = {}
-        exec("import numpy as np", self.space)
-        del self.space["__builtins__"]
-        self.chronicle = Chronicle(
-            lambda: {k: v for k, v in self.space.items() if k != "__builtins__"}, lambda: self.space
-        )
-        self.count = 0
-
-    def run(self, cell: str) -> None:
-        """One cell."""
-        self.count += 1
-        ref = ExecutionRef(self.count)
-        self.chronicle.start_cell(cell, ref)
-        body = ast.parse(cell).body
-        ok = True
-        for node in body:
-            self.chronicle.before_statement(node, None, (), node.lineno, is_last=node is body[-1])
-            ok = runs(node, self.space)
-            self.chronicle.after_statement()
-            if not ok:
-                break
-        self.chronicle.end_cell(ref, [], {}, ok=ok)
-
-
-def runs(node: ast.stmt, space: dict[str, Any]) -> bool:
-    """Execute one statement; whether it ended normally."""
-    try:
-        exec(compile(ast.Module([node], []), "<cell>", "exec"), space)
-    except Exception:
-        return False
-    return True
-
-
 def spelled(value: object) -> str:
     """The value, functions without their address."""
     return re.sub(r" at 0x\w+", "", repr(value))
@@ -74,7 +36,7 @@ def spelled(value: object) -> str:
 @given(st.lists(cells, min_size=2, max_size=14))
 def test_the_slice_reproduces_the_value(program: list[str]) -> None:
     """Only the executions that a lineage names, run again in a fresh namespace, give every variable its value."""
-    kernel = Kernel()
+    kernel = Followed(np=np)
     for cell in program:
         kernel.run(cell)
     for name in NAMES:
@@ -93,7 +55,7 @@ def test_the_slice_reproduces_the_value(program: list[str]) -> None:
 @given(st.lists(cells, min_size=1, max_size=8), st.integers(0, 9))
 def test_binding_anew_replaces(program: list[str], k: int) -> None:
     """After `a = k` the lineage of a is that execution alone."""
-    kernel = Kernel()
+    kernel = Followed(np=np)
     for cell in [*program, f"a = {k}"]:
         kernel.run(cell)
 

@@ -6,7 +6,8 @@ import ast
 
 from jupyter_numguard.access import access_of
 from jupyter_numguard.model import ExecutionRef
-from jupyter_numguard.versions import Execution, Link, Look, Node, Run, Versions, ancestors, executions_of, forget
+from jupyter_numguard.picture import Link, Look, Node
+from jupyter_numguard.versions import Execution, Run, Versions, ancestors, executions_of, forget
 
 
 class Notebook:
@@ -24,7 +25,7 @@ class Notebook:
         execution = Execution(ExecutionRef(count), count)
         self.executions.append(execution)
         access = access_of(ast.parse(code).body[0])
-        parents = self.versions.read_by(access, self.versions.code_names(access)[0])
+        parents = self.versions.read_by(access, self.versions.picture.code_names(access)[0])
         tokens = {n: Link(v) if isinstance(v, int) else v for n, v in names.items()}
         self.versions.take(Look(tokens, nodes or {}, gone), Run(execution, 0, 1, code), access, parents)  # type: ignore[arg-type]
         return execution
@@ -147,7 +148,7 @@ def test_cycles_end() -> None:
     told = n.slice("a")
     n.cell("del a", {}, gone=("a",))
 
-    assert ([1], {}) == (told, n.versions.nodes)
+    assert ([1], {}) == (told, n.versions.picture.nodes)
 
 
 def test_syntax_says_what_is_read() -> None:

@@ -1,0 +1,55 @@
+"""What a session of 10,000 executions costs: memory and time per cell, early and late. `--rounds` counts thousands.
+
+Every cell has a text of its own, changes a counter, a list in place and a tensor; every fifth leaves a NaN behind.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import statistics
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+from .pairs import Row, run
+
+SETUP = "%load_ext jupyter_numguard\nimport torch\ncounter, values, x, bad = 0, [0] * 100, torch.zeros(100), None"
+
+
+def rows(rounds: int) -> Iterator[Row]:
+    """Per thousand executions, then the two claims."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell: Any = InteractiveShell.instance()  # type: ignore[no-untyped-call]
+    shell.history_manager.enabled = False
+    shell.cache_size = 0
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        shell.run_cell(SETUP, store_history=True).raise_error()
+    tracemalloc.start(1)
+    ours: list[float] = []
+    each: list[float] = []
+    for thousand in range(rounds):
+        spent = []
+        for i in range(thousand * 1000, thousand * 1000 + 1000):
+            cell = f"counter = counter + {i}\nvalues[{i % 100}] = counter\nx.add_({i % 7})"
+            if i % 5 == 0:
+                cell += "\nbad = x.sum() * float('nan')" if i % 10 else "\nbad = x.sum()"
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                start = time.process_time()
+                shell.run_cell(cell, store_history=True).raise_error()
+                spent.append(time.process_time() - start)
+        gc.collect()
+        taken = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/jupyter_numguard/*")])
+        ours.append(sum(s.size for s in taken.statistics("filename")) / 2**20)
+        each.append(statistics.median(spent) * 1e3)
+        yield Row(f"after {thousand + 1},000 executions", ours[-1], "MB", note=f"{each[-1]:.2f} ms a cell")
+    if rounds > 3:
+        yield Row("memory, last thousand / third", ours[-1] / ours[2], bar="<= 1.1")
+        yield Row("time a cell, last thousand / third", each[-1] / each[2], bar="<= 1.1")
+
+
+if __name__ == "__main__":
+    run(rows, rounds=10)

@@ -1,0 +1,97 @@
+"""The statements that form a finding's pattern: the failing one, those that bound what it reads, and its later readers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from .codemap import CodeMap
+from .lineage import Answer
+from .model import ExecutionRef, Origin, SourceStatement
+from .source import Source
+from .statements import StatementRun
+from .versions import Run, Version
+
+MAX_STATEMENTS = 8
+MAX_LATER = 24  # after the failing one: more, because what stands between the readers counts as well
+
+
+def statements_of(
+    answer: Answer, run: StatementRun | None, bindings: Sequence[Run], code: CodeMap
+) -> tuple[tuple[SourceStatement, ...], tuple[SourceStatement, ...]]:
+    """The failing statement and the earlier ones whose targets it reads, newest first; its later readers, oldest first.
+
+    Inside a function only that function's own statements; at the top level also those of earlier cells, in the version
+    that was read.
+
+    Args:
+        run: The statement behind the origin, as `lineage.run_of_origin` knows it.
+        bindings: The statements that last bound each name that is there now, oldest first.
+    """
+    origin = answer.origin
+    if origin is None or origin.kind == "external":
+        return (), ()
+    source = _source_of(answer, code)
+    node = source.node_at(origin.line) if source is not None else None
+    if source is None or node is None:
+        return (), ()
+    earlier = source.binders(node, MAX_STATEMENTS)
+    out = [_statement(source, origin, n) for n in (node, *earlier)]
+    later = [_statement(source, origin, n) for n in source.following(node)[:MAX_LATER]]
+    if origin.function is None and origin.execution is not None:
+        later += _in_later_cells(origin.execution, bindings)[:MAX_LATER]
+        if run is not None:
+            wanted = sorted({name for n in (node, *earlier) for name in source.statement(n).reads})
+            out += _in_earlier_cells(run, wanted)[: MAX_STATEMENTS - len(out)]
+    return tuple(out), tuple(later)
+
+
+def source_around(answer: Answer, code: CodeMap) -> str:
+    """The whole text of the cell or file that holds the failing statement."""
+    source = _source_of(answer, code)
+    return source.text if source is not None else ""
+
+
+def _source_of(answer: Answer, code: CodeMap) -> Source | None:
+    event = answer.event
+    if event is not None and event.site is not None:
+        return code.source_of(event.site.code, event.site.file)
+    return code.source_of_execution(answer.origin.execution) if answer.origin is not None else None
+
+
+def _in_earlier_cells(run: StatementRun, wanted: list[str]) -> list[SourceStatement]:
+    """The statements of earlier executions that bound what was read, as it was then."""
+    out: dict[int, SourceStatement] = {}
+    todo = [(name, run.past) for name in wanted]
+    while todo and len(out) < MAX_STATEMENTS:
+        name, past = todo.pop(0)
+        bound = _binding(name, past)
+        if bound is None or bound.run.statement is None or id(bound.run) in out:
+            continue
+        ref, statement = bound.run.execution.ref, bound.run.statement
+        todo += [(n, bound.parents) for n in sorted(statement.reads)]
+        if ref != run.execution:
+            out[id(bound.run)] = SourceStatement(ref, statement.line, statement.end_line, statement.text)
+    return list(out.values())
+
+
+def _binding(name: str, past: Sequence[Version]) -> Version | None:
+    return max((v for v in past if v.change == "bound" and v.name == name), key=lambda v: v.order, default=None)
+
+
+def _in_later_cells(execution: ExecutionRef, bindings: Sequence[Run]) -> list[SourceStatement]:
+    """The statements of later executions that bound a name that still holds, oldest first."""
+    begun = min((r.execution.order for r in bindings if r.execution.ref == execution), default=None)
+    if begun is None:
+        return []  # nothing of that execution holds any more: what came after it is not known
+    return [
+        SourceStatement(r.execution.ref, r.statement.line, r.statement.end_line, r.statement.text)
+        for r in bindings
+        if r.statement is not None and r.execution.order > begun
+    ]
+
+
+def _statement(source: Source, origin: Origin, node: ast.stmt) -> SourceStatement:
+    first, last = node.lineno, node.end_lineno or node.lineno
+    text = "\n".join(source.lines[first - 1 + source.offset : last + source.offset])
+    return SourceStatement(origin.execution, first + source.offset, last + source.offset, text, origin.function)
