@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .model import Diagnosis, Evidence, LineagePath, RewriteAdvice
 from .propose import propose
 from .rewrite import Proposal, Rewrite, Verdict, VerifyRun
 from .rule import Rule
+from .wording import number
 
 _MAX_PROPOSALS = 6  # how many rewritten statements of one rule are run
 
 
 def diagnose(
-    path: LineagePath, rules: Sequence[Rule], rewrites: Sequence[Rewrite], run: VerifyRun | None
+    path: LineagePath,
+    rules: Sequence[Rule],
+    rewrites: Sequence[Rewrite],
+    run: VerifyRun | None,
+    attempt: Callable[[str], float | None] | None = None,
 ) -> tuple[Diagnosis, ...]:
     """Every rule that matches, most convincing first.
 
     Args:
         path: One non-finite variable with its origin and the statements around it.
         run: Runs a proposed rewrite on copies of the operands; None: rewrites are proposed and not verified.
+        attempt: Tries an expression on those copies (`attempt.py`): the largest magnitude of a finite result, else None.
 
     A rule that raises is treated as not matching: no diagnosis is worth the report.
     """
@@ -39,13 +45,27 @@ def diagnose(
             rule=rule.code,
             rule_name=rule.name,
             evidence=evidence.text,
-            advice=rule.advice(path),
+            advice=rule.advice(path) + _tried(rule, path, attempt),
             rewrite=_rewrite(path, rewrites, rule.code, run),
             confidence=evidence.confidence,
             docs=rule.docs,
         )
         for rule, evidence in ranked
     )
+
+
+def _tried(rule: Rule, path: LineagePath, attempt: Callable[[str], float | None] | None) -> str:
+    """The first setting of the rule that was finite on the operands that failed."""
+    if rule.attempts is None or attempt is None:
+        return ""
+    try:
+        for setting, expression in rule.attempts(path):
+            value = attempt(expression)
+            if value is not None:
+                return f" Tried on the operands that failed: {setting} gives {number(value)}."
+    except Exception:  # a rule that cannot spell it: nothing is claimed
+        pass
+    return ""
 
 
 def _rank(rule: Rule, found: Sequence[tuple[Rule, Evidence]]) -> int:

@@ -11,7 +11,7 @@ from .codemap import CodeMap
 from .forward_lines import placed
 from .histories import shown_of, trends_of
 from .lineage import Lineage, run_of_origin
-from .model import Counts, ExecutionRef, Finding, Framework, LineagePath, Origin, TensorInfo
+from .model import Counts, ExecutionRef, Finding, Framework, Held, LineagePath, Origin, TensorInfo
 from .nonfinite import NonFinite
 from .oplog import Key, OpEvent, OpLog
 from .pattern import source_around, statements_of
@@ -68,10 +68,12 @@ def explain(
     scaled: bool = False,
     log: OpLog | None = None,
     names: Mapping[Key, tuple[str, ...]] | None = None,
+    found: Sequence[NonFinite] = (),
 ) -> Explained:
     """Where one non-finite tensor came from and whether it is meant.
 
     Args:
+        found: Everything that is non-finite after the cell.
         log: What was recorded in this execution; `names` are the paths of every memory. Both only for how it grew.
         bindings: The statements that last bound each name that is there now, oldest first.
         function: Name of the function whose local variable this is; None for the notebook's own.
@@ -106,9 +108,18 @@ def explain(
         variable=n.path, origin=finding.origin, steps=finding.lineage, statements=statements,
         later=later, history=finding.history,
         framework=_framework_of(n.tensor.framework, answer.event), trends=trends, source=source_around(answer, code),
+        held=_held(answer.origin, (n, *found)),
     )  # fmt: skip
     became = (version.run.order if version is not None else 0, lineage.event_order(n.key))
     return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order, became)
+
+
+def _held(origin: Origin | None, found: Sequence[NonFinite]) -> Held | None:
+    """Of the variable that the origin's statement bound: the data frame's column, the loaded array."""
+    for n in found:
+        if origin is not None and re.match(rf"{re.escape(n.root)}\s*(?::[^=]+)?=[^=]", origin.code):
+            return Held(n.path, n.counts, n.first_index)
+    return None
 
 
 def explain_event(

@@ -463,10 +463,20 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """An optimizer of the notebook: its class's name and its largest learning rate."""
+    """An optimizer of the notebook: its class's name, its largest learning rate, its smallest eps (None: it has none)."""
 
     name: str
     learning_rate: float
+    epsilon: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How much of a variable is non-finite, and where first."""
+
+    variable: str
+    counts: Counts
+    first_index: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,6 +496,7 @@ class LineagePath:
         numbers: The Python numbers that these statements name, with their values.
         optimizers: The optimizers of the notebook.
         source: The whole text of the cell or file that holds the failing statement.
+        held: What the variable that the failing statement bound holds after the cell; None where it was not counted.
     """
 
     variable: str
@@ -501,3 +512,4 @@ class LineagePath:
     numbers: tuple[tuple[str, float], ...] = ()
     optimizers: tuple[Optimizer, ...] = ()
     source: str = ""
+    held: Held | None = None

@@ -22,7 +22,7 @@ _PURE = frozenset(
     matmul mm bmm dot einsum tensordot outer ones_like zeros_like full_like tensor constant ones zeros full finfo
     masked_fill where tril triu isfinite is_finite cross_entropy binary_cross_entropy_with_logits mse_loss
     reduce_all reduce_any all any isinf isnan is_inf is_nan xlogy entr logit hypot var_mean nansum
-    divide_no_nan sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
+    divide_no_nan ctc_loss sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
     """.split()
 )
 # Python's own functions that only compute; the run gives them to the expression.
@@ -33,7 +33,7 @@ _LAYERS = frozenset(
     """
     Linear Bilinear Conv1d Conv2d Conv3d Embedding LayerNorm GroupNorm RMSNorm Softmax LogSoftmax Sigmoid LogSigmoid Tanh
     ReLU LeakyReLU ELU GELU SiLU Softplus Flatten MultiheadAttention MSELoss L1Loss CrossEntropyLoss NLLLoss BCELoss
-    BCEWithLogitsLoss KLDivLoss Identity
+    BCEWithLogitsLoss KLDivLoss CTCLoss Identity
     """.split()
 )
 _NODES = (

@@ -11,6 +11,7 @@ A rule is one module in `rules/`. Its docstring is the documentation page and th
 
     def detect(path: LineagePath) -> Evidence | None: ...
     def advise(path: LineagePath) -> str: ...    # optional; default is the prose of "Use instead"
+    def attempts(path) -> tuple[tuple[str, str], ...]: ...    # optional: (setting, expression) to try on the operands
 
 Fences say the framework: "```python torch". The line of an example that numguard must name ends with `# origin: NGnnn`.
 Nothing is registered: `load_rules` walks the folder; modules that begin with "_" are shared recognisers, not rules.
@@ -61,6 +62,7 @@ class Rule:
     precedes: frozenset[str]
     detect: Callable[[LineagePath], Evidence | None]
     advise: Callable[[LineagePath], str] | None
+    attempts: Callable[[LineagePath], tuple[tuple[str, str], ...]] | None = None
 
     @property
     def docs(self) -> str:
@@ -119,5 +121,5 @@ def read_rule(module: ModuleType) -> Rule:
         raise ValueError(f"{module.__name__}: {found[1]} belongs to category C{found[2]}, not {module.CATEGORY.name}")
     return Rule(
         found[1], found[3], found[4], module.CATEGORY, sections, frozenset(getattr(module, "PRECEDES", ())),
-        module.detect, getattr(module, "advise", None),
+        module.detect, getattr(module, "advise", None), getattr(module, "attempts", None),
     )  # fmt: skip

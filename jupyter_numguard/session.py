@@ -14,6 +14,7 @@ from typing import Any
 
 from . import snapshot
 from .asking import LineageAnswer
+from .attempt import trier
 from .backends import loaded_backends, unusable_frameworks
 from .chronicle import Chronicle
 from .codemap import CodeMap
@@ -49,6 +50,7 @@ from .rewrite import load_rewrites
 from .rule import load_rules
 from .statements import Seen, StatementRun
 from .surroundings import with_surroundings
+from .terms import aliases_of
 from .verify import verifier
 
 MAX_UNFOLLOWED = 500  # executions whose texts are searched for what was done while nobody looked
@@ -235,7 +237,9 @@ class Session:
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         bindings = self._chronicle.bindings() if found or locals_ else []
         for n, aliases in group_by_memory(found, paths):
-            e = explain(n, aliases, self._lineage, self._code, bindings, scaled=scaled, log=log, names=paths)
+            e = explain(
+                n, aliases, self._lineage, self._code, bindings, scaled=scaled, log=log, names=paths, found=found
+            )
             now_known = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
             known |= dict.fromkeys((n.path, *aliases), now_known)
             old = self._known.get(n.path)
@@ -339,7 +343,8 @@ class Session:
                     samples = {**self._samples(path, roots), **samples}
                 path = with_surroundings(path, samples, roots)
                 run = verifier(samples, modules, gradient=True) if samples else None
-                known[same] = diagnose(path, load_rules(), load_rewrites(), run)
+                tried = trier(samples, modules, aliases_of(path), path.framework) if samples else None
+                known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried)
             out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
         return tuple(out)
 

@@ -52,7 +52,7 @@ def _optimizers(roots: Mapping[str, object]) -> Iterator[Optimizer]:
         for held in (value, getattr(value, "optimizer", None) if _is_of(value, "keras.") else None):
             rate = _learning_rate(held)
             if rate is not None:
-                yield Optimizer(type(held).__name__, rate)
+                yield Optimizer(type(held).__name__, rate, _epsilon(held))
 
 
 def _learning_rate(value: object) -> float | None:
@@ -66,6 +66,16 @@ def _learning_rate(value: object) -> float | None:
     except Exception:  # a schedule, an optimizer that was never built, a subclass with other ideas
         return None
     return None
+
+
+def _epsilon(value: object) -> float | None:
+    try:
+        if _is_of(value, "torch.optim"):
+            groups = object.__getattribute__(value, "__dict__")["param_groups"]
+            return min(float(group["eps"]) for group in groups)
+        return float(value.epsilon)  # type: ignore[attr-defined]
+    except Exception:  # an optimizer that has none
+        return None
 
 
 def _is_of(value: object, package: str, part: str = "") -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import math
-import re
 
 from jupyter_numguard import wording
 from jupyter_numguard.growth import Growth, rising_end
 from jupyter_numguard.model import LineagePath, Trend
-from jupyter_numguard.terms import parse
 
-_STEPS = re.compile(r"\.(?:step|apply_gradients|minimize|sub_|assign_sub|fit|train_on_batch)\(|\bapply_updates\(")
+from ._updates import takes_steps
+
 # A rise that is no accident: three decades over four points, or six between any two, to a size that no healthy value has.
 _LONG = (4, math.log(1e3), 1e3)
 _STEEP = (2, math.log(1e6), 1e6)
@@ -35,57 +33,7 @@ def diverged(path: LineagePath) -> tuple[tuple[Trend, Growth], ...]:
 
 def is_training(path: LineagePath) -> bool:
     """Whether something is being updated: an optimizer, a gradient that was asked for, `w -= rate * g`."""
-    if any(trend.role in ("parameter", "gradient", "loss") for trend in path.trends):
-        return True
-    return update_rate(path) is not None or any(_STEPS.search(s.source) for s in (*path.statements, *path.later))
-
-
-def update_rate(path: LineagePath) -> tuple[str, float | None] | None:
-    """(text, value) of the rate of an update that the user wrote out; None where none is seen.
-
-    `w -= lr * g` and `w = w - lr * g`, with a number or a name.
-    """
-    for statement in (*path.statements, *path.later):
-        parsed = parse(statement.source)
-        for node in parsed.body if parsed is not None else ():
-            for inner in ast.walk(node):
-                change = _change(inner)
-                rate = _rate(change) if change is not None else None
-                if rate is not None:
-                    text = ast.unparse(rate)
-                    return text, _value(rate, path)
-    return None
-
-
-def _value(rate: ast.expr, path: LineagePath) -> float | None:
-    if isinstance(rate, ast.Constant):
-        return float(rate.value) if isinstance(rate.value, int | float) else None
-    return dict(path.numbers).get(ast.unparse(rate))
-
-
-def _change(node: ast.AST) -> ast.expr | None:
-    """What is taken away from a variable."""
-    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub):
-        return node.value
-    value = node.value if isinstance(node, ast.Assign) else None
-    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub) and isinstance(node, ast.Assign):
-        return value.right if ast.unparse(node.targets[0]) == ast.unparse(value.left) else None
-    return None
-
-
-def _rate(change: ast.expr) -> ast.Constant | ast.Name | ast.Attribute | None:
-    """The first factor of a product, if it is a number or a name."""
-    while isinstance(change, ast.BinOp) and isinstance(change.op, ast.Mult | ast.Div):
-        if isinstance(change.op, ast.Mult) and _is_number(change.right) and not _is_number(change.left):
-            return change.right  # type: ignore[return-value]
-        change = change.left
-        if isinstance(change, ast.Constant | ast.Name | ast.Attribute):
-            return None if isinstance(change, ast.Constant) and not isinstance(change.value, int | float) else change
-    return None
-
-
-def _is_number(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+    return any(trend.role in ("parameter", "gradient", "loss") for trend in path.trends) or takes_steps(path)
 
 
 def described(trend: Trend, end: Growth) -> str:

@@ -68,8 +68,9 @@ from jupyter_numguard import wording
 from jupyter_numguard.growth import Growth
 from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
 
-from ._growth import described, diverged, is_training, update_rate
+from ._growth import described, diverged, is_training
 from ._recognise import certain
+from ._updates import Update, updates
 
 CATEGORY = Category.C7
 PRECEDES = {"NG203", "NG501", "NG702", "NG801", "NG803"}
@@ -114,10 +115,16 @@ def _late(path: LineagePath, origin: Origin) -> Evidence | None:
 def _rates(path: LineagePath) -> str:
     """The learning rates that are known."""
     known = [f"{o.name} has the learning rate {wording.number(o.learning_rate)}" for o in path.optimizers[:2]]
-    rate = update_rate(path)
-    if not known and rate is not None and rate[1] is not None:
-        known = [f"the rate `{rate[0]}` is {wording.number(rate[1])}"]
+    rate = _written_rate(path)
+    if not known and rate is not None and rate.value is not None:
+        known = [f"the rate of `{rate.target}` is {wording.number(rate.value)}"]
     return f" {known[0][0].upper()}{known[0][1:]}." if known else ""
+
+
+def _written_rate(path: LineagePath) -> Update | None:
+    """The one update that the user wrote out with a rate; None where there are several rates."""
+    found = [u for u in updates(path) if u.value is not None]
+    return found[0] if len({u.value for u in found}) == 1 else None
 
 
 def advise(path: LineagePath) -> str:
@@ -144,7 +151,8 @@ def advise(path: LineagePath) -> str:
 
 def _critical(path: LineagePath, growth: Growth | None) -> str | None:
     """A rate that the growth itself suggests: with a quadratic loss |1 - rate * curvature| is the factor per step."""
-    values = [o.learning_rate for o in path.optimizers] + [r[1] for r in [update_rate(path)] if r and r[1] is not None]
+    rate = _written_rate(path)
+    values = [o.learning_rate for o in path.optimizers] or [rate.value for rate in [rate] if rate and rate.value]
     if len(values) != 1 or growth is None or growth.points < _MIN_POINTS:
         return None
     trend = next(t for t in path.trends if t.history.variable == growth.variable)

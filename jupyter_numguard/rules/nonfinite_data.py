@@ -54,22 +54,42 @@ A literal that is meant (a mask, "best so far") is not reported at all.
 
 from __future__ import annotations
 
+import re
+
 from jupyter_numguard import wording
 from jupyter_numguard.model import Category, Evidence, LineagePath
 
 from ._recognise import certain
 
 CATEGORY = Category.C6
+_FILE = re.compile(r"[\"']([^\"'\n]+\.\w{2,8})[\"']")
 
 
 def detect(path: LineagePath) -> Evidence | None:
-    """An origin that introduced the value, with what it holds."""
+    """An origin that introduced the value, with what it holds: measured there, or in the variable that it ended in."""
     origin = path.origin
     if origin is None or origin.kind != "introduced":
         return None
     held = origin.result
     counted = {} if held is None else {"NaN": held.nan, "+Inf": held.posinf, "-Inf": held.neginf}
     parts = [f"{n} {name}" for name, n in counted.items() if n]
-    if held is None or not parts:
+    if held is not None and parts:
+        text = f"{wording.tensor(held)} held {' and '.join(parts)} when it came in."
+        return Evidence(text, certain(origin, 0.92))
+    if path.held is None or not path.held.counts.num_nonfinite:
         return Evidence("It held a non-finite value before any operation that was seen.", certain(origin, 0.7))
-    return Evidence(f"{wording.tensor(held)} held {' and '.join(parts)} when it came in.", certain(origin, 0.92))
+    c = path.held.counts
+    parts = [f"{n} {name}" for name, n in (("NaN", c.nan), ("+Inf", c.posinf), ("-Inf", c.neginf)) if n]
+    where = f", the first at {list(path.held.first_index)}" if path.held.first_index else ""
+    text = f"`{path.held.variable}` holds {' and '.join(parts)} among {c.size} elements{where}; they came in with this statement."
+    return Evidence(text, 0.9)
+
+
+def advise(path: LineagePath) -> str:
+    """Names the file that was read, and what to drop by."""
+    found = _FILE.search(path.origin.code) if path.origin is not None else None
+    what = f"`{found[1]}`" if found is not None else "the data"
+    text = f"Check {what} where it is loaded, and drop or impute what is missing before the first computation."
+    if path.held is not None and path.held.first_index:
+        text += f" Begin at index {list(path.held.first_index)} of `{path.held.variable}`."
+    return text

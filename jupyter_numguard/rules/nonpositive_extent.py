@@ -1,0 +1,104 @@
+"""NG603 nonpositive-extent: The width or height of a box, a difference of two coordinates, is zero or negative.
+
+## What happened
+A logarithm, a root or a division received an extent that was computed as a difference of coordinates (`x2 - x1`) and is
+not positive: the corners of that box are exchanged, or it has no area.
+
+## Why it is non-finite
+The logarithm of a negative number does not exist, and that of zero is -Inf. The formula is right for every real box.
+
+## Example
+```python torch
+import torch
+boxes = torch.tensor([[10.0, 10.0, 50.0, 60.0], [40.0, 20.0, 30.0, 80.0]])
+width = boxes[:, 2] - boxes[:, 0]
+dw = torch.log(width / 8.0)  # origin: NG603
+```
+```python numpy
+import numpy as np
+x1, x2 = np.array([3.0, 5.0]), np.array([9.0, 5.0])
+width = x2 - x1
+target = np.log(width / 16.0)  # origin: NG603
+```
+
+## Use instead
+Check boxes where they are loaded or augmented: x1 < x2, y1 < y2, inside the image; drop or repair the others. A clamp in
+the formula would train on a box that does not exist.
+```python torch
+import torch
+boxes = torch.tensor([[10.0, 10.0, 50.0, 60.0], [40.0, 20.0, 30.0, 80.0]])
+boxes = boxes[boxes[:, 2] > boxes[:, 0]]
+width = boxes[:, 2] - boxes[:, 0]
+dw = torch.log(width / 8.0)
+```
+```python numpy
+import numpy as np
+x1, x2 = np.array([3.0, 5.0]), np.array([9.0, 5.0])
+valid = x2 > x1
+width = x2[valid] - x1[valid]
+target = np.log(width / 16.0)
+```
+
+## Limits
+That the operand is an extent is read from the source: a difference, and names such as width, box, x2.
+
+## References
+- https://github.com/broadinstitute/keras-rcnn/issues/133
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from jupyter_numguard import wording
+from jupyter_numguard.matching import Reader
+from jupyter_numguard.model import Category, Evidence, LineagePath
+from jupyter_numguard.rules._recognise import certain, failing, operand, producers
+from jupyter_numguard.terms import Term
+
+CATEGORY = Category.C6
+PRECEDES = {"NG101", "NG102", "NG103", "NG104"}
+_EXTENT = re.compile(
+    r"(?:^|_|\b)(?:[a-z]?[wh]|[a-z]{0,3}(?:width|height)s?|box|boxes|bbox|bboxes|rois?|[xy](?:_?(?:1|2|min|max|right|left))"
+    r"|left|right|top|bottom)(?:_|\b|\d|$)"
+)
+
+
+def detect(path: LineagePath) -> Evidence | None:
+    """A difference of things with such names, not positive, in a logarithm, a root or a divisor."""
+    origin = failing(path, {"log", "log2", "log10", "sqrt", "div"}, ("forward",))
+    if origin is None:
+        return None
+    x = operand(origin, -1 if origin.op == "div" else 0)
+    slot = "y" if origin.op == "div" else "x"
+    if x is None or x.min is None or x.min > 0 or (origin.op == "div" and not x.zeros):
+        return None
+    made = next((t for t in _makers(path, slot) if t.op == "sub" and _is_difference(t.node)), None)
+    if made is None:
+        return None
+    spelled = ast.unparse(made.node)
+    arguments = [t.argument(slot) for t in Reader(path).guilty()]
+    named = " ".join([x.variable or "", *(ast.unparse(a.node) for a in arguments if a is not None)])
+    if len(_EXTENT.findall(spelled.lower())) < 2 and not _EXTENT.search(named.lower()):
+        return None
+    low = f"goes down to {wording.number(x.min)}" if x.min < 0 else "is 0"
+    text = f"The argument of {origin.op}, {wording.tensor(x)}, {low}; it comes from the difference `{spelled}`"
+    return Evidence(f"{text}, which is positive for every real box.", certain(origin, 0.93))
+
+
+def _makers(path: LineagePath, slot: str) -> Iterator[Term]:
+    """What made the argument; of a quotient of two things also what made either."""
+    reader = Reader(path)
+    for made in producers(path, slot):
+        yield made
+        if made.op in ("div", "mul"):
+            for _, side in made.arguments:
+                yield from reader.expansions(side)
+
+
+def _is_difference(node: ast.expr) -> bool:
+    """Of two things that were read from somewhere; `1 - x` is none."""
+    sides = [node.left, node.right] if isinstance(node, ast.BinOp) else []
+    return bool(sides) and all(isinstance(s, ast.Name | ast.Subscript | ast.Attribute) for s in sides)

@@ -1,0 +1,189 @@
+"""What stands behind a failing operation: categories C6 to C9, told by measured evidence; in programs of several frameworks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .harness import Cell, run
+
+PROGRAMS = {
+    "NG601 array": """
+import numpy as np, io
+X = np.genfromtxt(io.StringIO("1,2\\n3,x\\n5,6"), delimiter=",")
+mu = X.mean(0)
+""",
+    "NG601 frame": """
+import io, pandas as pd, torch
+df = pd.read_csv(io.StringIO("a,b\\n1,2\\n3,\\n5,6\\n"))
+X = torch.tensor(df.values, dtype=torch.float32)
+""",
+    "NG602 layer": """
+import torch, torch.nn as nn
+torch.manual_seed(0)
+logits = torch.randn(4, 1, 6, requires_grad=True)
+criterion = nn.CTCLoss(blank=0)
+y = torch.tensor([[2, 2, 2, 3]])
+cost = criterion(logits.log_softmax(2), y, torch.tensor([4]), torch.tensor([4]))
+cost.backward()
+""",
+    "NG603 quotient": """
+import torch
+gt = torch.tensor([[10.0, 10.0, 50.0, 60.0], [40.0, 20.0, 30.0, 80.0]])
+anchors = torch.tensor([[8.0, 8.0, 48.0, 56.0], [8.0, 8.0, 48.0, 56.0]])
+gw = gt[:, 2] - gt[:, 0]
+aw = anchors[:, 2] - anchors[:, 0]
+dw = torch.log(gw / aw)
+""",
+    "NG701 method update": """
+import torch
+torch.manual_seed(0)
+X = torch.rand(200, 3)
+y = X.sum(1)
+w = torch.zeros(3, requires_grad=True)
+for epoch in range(300):
+    loss = ((X @ w - y) ** 2).mean()
+    loss.backward()
+    with torch.no_grad():
+        w.sub_(3.0 * w.grad)
+        w.grad.zero_()
+""",
+    "NG702 torch": """
+import torch
+v = torch.tensor([1.0, 3.0])
+A = torch.tensor([[4.0, 1.0], [2.0, 3.0]])
+for _ in range(200):
+    v = A.matmul(v) if v.sum() < 0 else v * 5 + 1
+""",
+    "NG802 parameter": """
+import torch, torch.nn as nn
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(3, 3))
+        with torch.no_grad():
+            self.weight.set_(torch.full((3, 3), 3e38))
+    def forward(self, x):
+        return x @ self.weight
+out = Layer()(torch.ones(2, 3))
+""",
+    "NG803 layers": """
+import torch, torch.nn as nn
+torch.manual_seed(0)
+layers = [nn.Linear(64, 64) for _ in range(60)]
+for layer in layers:
+    nn.init.normal_(layer.weight, std=1.5)
+net = nn.Sequential(*layers)
+out = net(torch.randn(4, 64))
+""",
+    "NG901 model": """
+import tensorflow as tf
+tf.random.set_seed(0)
+net = tf.keras.Sequential([tf.keras.layers.Dense(3)])
+z = net(tf.random.normal((50, 4)))
+cost = -tf.reduce_mean(tf.math.log(z))
+""",
+    "NG904 add_": """
+import torch
+torch.manual_seed(0)
+X, y = torch.rand(200, 3), torch.ones(200)
+w = torch.zeros(3, requires_grad=True)
+lr = 0.5
+for epoch in range(3000):
+    loss = ((X @ w - y) ** 2).mean()
+    loss.backward()
+    w.data.add_(lr * w.grad)
+    w.grad = None
+""",
+    "NG905 layers": """
+import torch, torch.nn as nn
+torch.manual_seed(0)
+net = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=3.0)
+X = torch.randn(64, 4)
+for step in range(500):
+    loss = ((net(X) - 1) ** 2).mean()
+    loss.backward()
+    optimizer.step()
+""",
+    "NG906 embedding": """
+import torch
+table = torch.nn.Embedding(5, 2)
+optimizer = torch.optim.RMSprop(table.parameters(), lr=0.1, eps=0.0)
+loss = table(torch.tensor([1])).pow(2).sum()
+loss.backward()
+optimizer.step()
+""",
+}
+# Look like a pattern, are none: the named rule must keep silent.
+INNOCENT = {
+    "NG901 bounded": (
+        "NG901",
+        "import torch\nlogits = torch.tensor([2.0, -1.0])\nloss = torch.log(torch.tanh(logits))\n",
+    ),
+    "NG603 plain difference": (
+        "NG603",
+        "import torch\na, b = torch.tensor([1.0]), torch.tensor([3.0])\nc = torch.log(a - b)\n",
+    ),
+    "NG802 filled": (
+        "NG802",
+        "import torch\nw = torch.empty(2, 2)\nw.fill_(3e38)\ny = torch.ones(1, 2) @ w\n",
+    ),
+    "NG905 cleared": (
+        "NG905",
+        "import torch\nw = torch.tensor(2.0, requires_grad=True)\nopt = torch.optim.SGD([w], lr=1.0)\nfor _ in range(99):\n"
+        "    loss = w ** 4\n    opt.zero_grad()\n    loss.backward()\n    opt.step()\n",
+    ),
+    "NG904 taken away": (
+        "NG904",
+        "import torch\nw = torch.tensor(2.0, requires_grad=True)\nfor _ in range(99):\n    loss = w ** 4\n"
+        "    (g,) = torch.autograd.grad(loss, w)\n    with torch.no_grad():\n        w += -0.5 * g\n",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def cells() -> dict[str, Cell]:
+    """Every program, traced, in one process."""
+    sources = {**PROGRAMS, **{name: source for name, (_, source) in INNOCENT.items()}}
+    answers = run([{"cells": [source.strip()], "traced": None} for source in sources.values()])
+    return {name: ran[0] for name, ran in zip(sources, answers, strict=True)}
+
+
+def _best(cell: Cell) -> dict[str, Any]:
+    best: dict[str, Any] = cell.alarms[0]["diagnoses"][0]
+    return best
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_cause_is_named_first(name: str, cells: dict[str, Cell]) -> None:
+    """Whatever the names and the spelling, the first diagnosis is the one that stands behind."""
+    assert name.split()[0] == _best(cells[name])["rule"]
+
+
+@pytest.mark.parametrize("name", INNOCENT)
+def test_a_likeness_is_not_enough(name: str, cells: dict[str, Cell]) -> None:
+    """A rule keeps silent where the source or the numbers say otherwise."""
+    rules = [d["rule"] for f in cells[name].alarms for d in f["diagnoses"]]
+
+    assert cells[name].alarms
+    assert INNOCENT[name][0] not in rules
+
+
+def test_loaded_data_is_counted(cells: dict[str, Cell]) -> None:
+    """How many, of how many, and where the first one is."""
+    assert "`X` holds 1 NaN among 6 elements, the first at [1, 1]" in _best(cells["NG601 array"])["evidence"]
+    assert '`df["b"]` holds 1 NaN among 3 elements, the first at [1]' in _best(cells["NG601 frame"])["evidence"]
+
+
+def test_a_setting_that_was_tried_is_named_with_its_value(cells: dict[str, Cell]) -> None:
+    """`zero_infinity=True` was run on the operands that failed."""
+    advice = _best(cells["NG602 layer"])["advice"]
+
+    assert "zero_infinity=True" in advice
+
+
+def test_the_known_rate_is_named(cells: dict[str, Cell]) -> None:
+    """Of the optimizer, or of the update that the user wrote out."""
+    assert "The rate of `w` is 3." in _best(cells["NG701 method update"])["evidence"]
