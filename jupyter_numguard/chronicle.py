@@ -53,6 +53,7 @@ class _Cell:
     looked: set[str] = field(default_factory=set)  # names whose content was compared with what was before the cell
     touched: list[tuple[_Open, set[str]]] = field(default_factory=list)
     unproved: dict[str, Unproved] = field(default_factory=dict)
+    reached: set[str] = field(default_factory=set)  # names that its statements may have touched
     is_fully_read: bool = True
 
 
@@ -146,6 +147,7 @@ class Chronicle:
         look = self._look(names, values, gone, limit=UNLIMITED if is_last else QUICK)
         cell.is_fully_read = is_last
         cell.touched.append((done, names))
+        cell.reached |= names
         self._take(done, look, cell)
         if not is_last and done.is_last:
             self._read_all(cell, values)
@@ -210,6 +212,19 @@ class Chronicle:
 
     def _is_newest(self, version: Version) -> bool:
         return version in self._versions.read(root_of(version.name))
+
+    def reached(self) -> set[str] | None:
+        """Names that the statements of this thread's cell may have touched; None if that is not known."""
+        with self._lock:
+            cell = self._cells.get(threading.get_ident())
+            if cell is None or cell.open or cell.execution.unseen or cell.execution.overlaps:
+                return None
+            return set(cell.reached)
+
+    def taking_gradients(self) -> set[str]:
+        """Names that lead to a tensor that a backward pass may write to, as of the last look."""
+        with self._lock:
+            return self._versions.picture.taking_gradients()
 
     # --- looking ----------------------------------------------------------------------------------------------------
     def _look(

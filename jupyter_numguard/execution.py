@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 import time
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, FunctionType
 
@@ -19,7 +19,7 @@ from .codemap import Cell, CodeMap, first_position
 from .model import ExecutionRef, Framework, Mode, Place, Statement, Written
 from .nonfinite import NonFinite
 from .oplog import Key, OpEvent, OpLog
-from .reach import function_writes, reach
+from .reach import function_writes, leads_anywhere, leads_out, reach, words_of
 from .record import Recorder
 from .source import Source
 from .statements import END, OUTSIDE, Opened, Seen, StatementRun
@@ -37,6 +37,7 @@ class _Glance:
 
     Attributes:
         index: Position in the execution.
+        words: Every name and attribute in its code.
         is_outside: It stands for what nobody's statement did before the statement at `index`.
         leaves: (path, root, memory, framework, in a data frame) of every tensor that the statement could touch.
         probes: Per backend: the flags of those that may have changed, and their positions in `leaves`.
@@ -50,6 +51,7 @@ class _Glance:
     written: Written
     place: Place | None = None
     is_outside: bool = False
+    words: Set[str] = frozenset()
     leaves: list[tuple[str, str, Key, Framework, bool]] = field(default_factory=list)
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
 
@@ -61,6 +63,7 @@ class Execution:
         ref: Its number and cell id.
         mode: "trace" once `start_trace` was called.
         began: `time.perf_counter()` at its start.
+        touched: The names that its code may have touched so far, by what is written there; None if it may be any.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Execution:
         *,
         home: object,
         watch: bool,
+        takers: Callable[[], Set[str] | None] = lambda: None,
     ) -> None:
         """Start.
 
@@ -80,14 +84,17 @@ class Execution:
             namespace: Gives the tensors' roots: the user's own names only.
             home: The globals of functions that the user defined there.
             watch: Whether the free recorders run.
+            takers: Names that a backward pass may write below; None if that is not known: any.
         """
         self.raw = raw
         self.ref = ref
         self.mode: Mode = "watch"
         self.began = time.perf_counter()
         self.quiet = False
+        self.touched: set[str] | None = set()
         self._namespace = namespace
         self._home = home
+        self._takers = takers
         self._code = code
         self._cell: Cell | None = None
         self._cells: list[Cell] = []
@@ -132,8 +139,10 @@ class Execution:
         line = statement.line if statement is not None else line + cell.source.offset
         reads = statement.reads if statement is not None else frozenset(code.co_names)
         binds = statement.binds if statement is not None else frozenset()
+        words = words_of(code)
+        self._note_touched(words, self._namespace())  # what it deletes or binds anew may end with code of its own
         index = self._begun = self._begun + 1
-        self._open.append(_Glance(index, statement, line, reads, binds, Written()))
+        self._open.append(_Glance(index, statement, line, reads, binds, Written(), words=words))
         if self.recorder is not None:
             self.recorder.log.statement = index
             self.recorder.refresh()
@@ -143,6 +152,8 @@ class Execution:
         """Names that nobody's statement changed, noticed before the statement that was opened last."""
         opened = self._open[-1]
         namespace = self._namespace()
+        if self.touched is not None:
+            self.touched |= set(names)
         glance = _Glance(opened.index, None, opened.line, frozenset(), frozenset(), Written(), is_outside=True)
         self._done.append(glance)
         self._glance(glance, {n: namespace[n] for n in names if n in namespace})
@@ -170,8 +181,26 @@ class Execution:
         done.written = Written(own.nan_span or theirs.nan_span, own.inf_span or theirs.inf_span)
         done.reads = frozenset(done.reads | (touched - done.binds))
         far = statement is None or not _FAR_REACHING.isdisjoint(statement.calls) or self._calls_far(functions)
-        roots = namespace if far else {n: namespace[n] for n in (*touched, *changed) if n in namespace}
+        takers = self._takers() if far else frozenset()
+        far_names = namespace.keys() if takers is None else takers & namespace.keys()
+        looked = {*touched, *changed, *far_names}
+        roots = {n: v for n, v in namespace.items() if n in looked}
         self._glance(done, roots)
+        if far:  # hooks on tensors and nodes, backwards of the user's: nobody can follow them
+            self.touched = None
+        self._note_touched(done.words | names, namespace)
+
+    def _note_touched(self, words: Set[str], namespace: Mapping[str, object]) -> None:
+        """What is written in a statement, and in the functions behind its names as they are now."""
+        if self.touched is None:
+            return
+        touched, functions = reach(words, namespace, self._home)
+        inner = {w for f in functions for w in words_of(f.__code__)}
+        if leads_anywhere(words | inner) or any(leads_out(namespace[n], self._home) for n in touched):
+            self.touched = None
+        else:
+            self.touched |= touched
+            self.touched |= words
 
     @staticmethod
     def _calls_far(functions: Sequence[FunctionType]) -> bool:
@@ -221,6 +250,11 @@ class Execution:
     def probes(self) -> list[tuple[Backend, Probe]]:
         """All queued flags, to be read together with those of the check at the end."""
         return [(backend, flags) for glance in self._done for backend, flags, _ in glance.probes]
+
+    @property
+    def statements(self) -> Sequence[_Glance]:
+        """The statements that ran, with what each binds."""
+        return self._done
 
     def runs(self) -> list[StatementRun]:
         """The statement runs in order, with what was seen after each. Call after the flags were read."""

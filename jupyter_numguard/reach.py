@@ -2,11 +2,72 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    ModuleType,
+)
 
+from .frames import is_user_file
 from .model import INF_WORDS, NAN_WORDS, Span, Written
+
+# Modules whose types, written in C, hold objects that no attribute shows; and those that are followed or hold none.
+_C_HOLDERS = frozenset(
+    "builtins itertools weakref _weakref operator _operator functools _functools _contextvars _thread".split()
+)
+_FOLLOWED = (
+    dict, list, tuple, set, frozenset, FunctionType, MethodType, functools.partial, type, BuiltinFunctionType, property,
+    GeneratorType, CoroutineType, AsyncGeneratorType, int, float, complex, str, bytes, bytearray, range, type(None), slice,
+    type(...), BaseException, type(NotImplemented),
+)  # fmt: skip
+_IPYTHONS_OUTPUT = re.compile(r"_+|_\d+")
+
+# Words in code that lead to variables or to code which no name in it shows.
+_OPEN_WORDS = frozenset(
+    "exec eval compile "  # code made from text
+    "globals locals vars f_globals f_locals f_back _getframe currentframe __globals__ __closure__ __main__ "  # namespaces
+    "modules import_module "  # any module's, the notebook's too
+    "get_ipython user_ns user_global_ns run_cell run_line_magic run_cell_magic Out "  # the shell: magics, outputs
+    "get_objects get_referrers get_referents ctypes from_address".split()  # objects without names
+)
+
+
+def words_of(code: CodeType) -> set[str]:
+    """All names and attributes in the code and in what is defined in it."""
+    return {name for c in _codes(code) for name in c.co_names}
+
+
+def leads_anywhere(words: Iterable[str]) -> bool:
+    """Whether code with these words may touch a variable that it does not name: text, namespaces, `_` and `Out[3]`."""
+    return any(w in _OPEN_WORDS or (w[0] == "_" and _IPYTHONS_OUTPUT.fullmatch(w) is not None) for w in words)
+
+
+def leads_out(value: object, home: object) -> bool:
+    """Whether using the value may touch objects that nobody can follow from it: it holds them in C (iterators, weak
+    references, views of dictionaries), or runs code of a file of the user's other than the notebook, with its own globals.
+    """
+    cls = type(value)
+    if issubclass(cls, ModuleType):
+        return is_user_file(getattr(value, "__file__", None) or "<built-in>")
+    if issubclass(cls, BuiltinFunctionType):  # `x.fill`
+        return not isinstance(value.__self__, (ModuleType, type, type(None)))  # type: ignore[attr-defined]
+    if isinstance(value, (FunctionType, MethodType)):
+        found = list(functions_of(value))
+    else:
+        if cls.__module__ in _C_HOLDERS and not issubclass(cls, _FOLLOWED):
+            return True
+        own = value if isinstance(value, type) else cls
+        found = [m for b in own.__mro__ for m in vars(b).values() if isinstance(m, FunctionType)][:1]
+    return any(f.__globals__ is not home and is_user_file(f.__code__.co_filename) for f in found)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

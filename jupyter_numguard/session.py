@@ -16,6 +16,7 @@ from . import snapshot
 from .asking import LineageAnswer
 from .attempt import trier
 from .backends import loaded_backends, unusable_frameworks
+from .checking import Checks
 from .chronicle import Chronicle
 from .codemap import CodeMap
 from .diagnose import diagnose
@@ -49,6 +50,7 @@ from .record import MAX_SAMPLE_BYTES
 from .rewrite import load_rewrites
 from .rule import load_rules
 from .statements import Seen, StatementRun
+from .steps import root_of
 from .surroundings import with_surroundings
 from .terms import aliases_of
 from .verify import verifier
@@ -74,6 +76,11 @@ class _Known:
     alive: Callable[[], bool] | None
     origin: Origin | None = None
     intended: str | None = None
+
+
+def _base_of(path: str) -> str:
+    """The name that a path starts from: "seen" of "list(seen)[2].grad"."""
+    return root_of(re.sub(r"^((list|vars)\()+", "", path)).rstrip(")")
 
 
 def _alive(n: NonFinite) -> Callable[[], bool] | None:
@@ -105,11 +112,12 @@ class Session:
         self._muted: set[str] = set()
         self._running: dict[int, Execution] = {}
         self._chronicle = Chronicle(self.roots, self._space)
+        self._checks = Checks()
 
     # --- life of a cell ---------------------------------------------------------------------------------------------
     def roots(self) -> dict[str, object]:
         """The user's own names, with what they hold."""
-        return {k: v for k, v in list(self._space().items()) if snapshot.is_users(k)}
+        return snapshot.users_own(self._space())
 
     def _space(self) -> Mapping[str, object]:
         space: Mapping[str, object] = self._namespace if self._namespace is not None else self.shell.user_ns
@@ -117,10 +125,12 @@ class Session:
 
     def start_cell(self, raw: str, cell_id: str | None) -> None:
         """pre_run_cell of a cell that is neither silent nor store_history=False."""
+        self._checks.stop_reading()
         count = getattr(self.shell, "execution_count", None)
         self._running[threading.get_ident()] = Execution(
-            raw, ExecutionRef(count, cell_id), self.roots, self._code, home=self._home, watch=self.watching
-        )
+            raw, ExecutionRef(count, cell_id), self.roots, self._code, home=self._home, watch=self.watching,
+            takers=self._chronicle.taking_gradients,
+        )  # fmt: skip
         self._chronicle.start_cell(raw, ExecutionRef(count, cell_id))
 
     def start_trace(self, options: TraceOptions) -> None:
@@ -167,6 +177,8 @@ class Session:
             if report.findings or not execution.quiet:
                 show_report(report)
         update_panel(self.live.tell(report, self._findings_now(report.findings)), self.strip())
+        if self.watching:
+            self._checks.read_when_idle(self.roots, self._is_news)
 
     def _findings_now(self, new: Sequence[Finding] = ()) -> tuple[Finding, ...]:
         """What is non-finite now: `new` findings, then earlier ones that still hold."""
@@ -210,16 +222,22 @@ class Session:
         error: BaseException | None, ended: float,
     ) -> Report:  # fmt: skip
         log = execution.log
-        final = snapshot.walk(roots, loaded_backends())
+        bound = frozenset(n for r in execution.statements for n in r.binds)
         progress = Progress()
-        found, checked = find_nonfinite(probe(final, progress.show), also=execution.probes)
+        reading = self._checks.after_cell(
+            roots, self._reachable(execution), lambda n: self._is_news(n, bound), progress.show, execution.probes
+        )
         progress.clear()
-        locals_ = self._failed_locals(error, {n.key for n in found})
+        found, checked, final = reading.found, reading.checked, reading.final
+        stayed = {
+            p: k for p, k in self._known.items() if reading.names is not None and _base_of(p) not in reading.names
+        }
+        locals_ = self._failed_locals(error, {n.key for n in found} | {k.key for k in stayed.values()})
         runs = execution.runs()
         if runs:  # a value that is only displayed came from the last expression
             shown = [n for n in found if n.root.startswith("Out[")]
             runs[-1].seen += tuple(Seen(n.leaf, n.root, n.key, n.tensor.framework, True) for n in shown)
-        states = {n.key: n.state for n in found}
+        states = {k.key: k.state for k in stayed.values()} | {n.key: n.state for n in found}
         traced = log if execution.mode == "trace" else None
         event_of = log.event_of if log is not None else lambda key: None
         counts = {n.leaf: n.counts for n in found}
@@ -228,12 +246,11 @@ class Session:
             self._chronicle.notice({n.root for n in unseen})
             runs.append(execution.noticed_at_end(unseen))
             self._lineage.extend(runs[-1:], states, event_of, counts, goes_on=True)
-        bound = frozenset(n for r in runs for n in r.binds)
         scaled = _has_scaler(roots)
         explained: list[Explained] = []
-        known: dict[str, _Known] = {}
+        known = {p: k for p, k in stayed.items() if _base_of(p) in roots}
         paths = snapshot.aliases_of(final) if found else {}
-        del final  # it holds the user's tensors
+        del final, reading  # they hold the user's tensors
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         bindings = self._chronicle.bindings() if found or locals_ else []
         for n, aliases in group_by_memory(found, paths):
@@ -242,9 +259,7 @@ class Session:
             )
             now_known = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
             known |= dict.fromkeys((n.path, *aliases), now_known)
-            old = self._known.get(n.path)
-            is_news = old is None or old.key != n.key or n.root in bound or (n.state.nan and not old.state.nan)
-            if is_news and not self._is_muted(n.path):
+            if self._is_news(n, bound):
                 explained.append(e)
         for n, function in locals_:
             e = explain(n, (), self._lineage, self._code, bindings, function=function, log=log, names=paths)
@@ -267,6 +282,19 @@ class Session:
             seconds=Seconds(cell=ended - execution.began, numguard=now - ended),
             findings=findings,
         )
+
+    def _is_news(self, n: NonFinite, bound: frozenset[str] = frozenset()) -> bool:
+        """Whether a report tells of it: not of what merely stays so."""
+        old = self._known.get(n.path)
+        is_news = old is None or old.key != n.key or n.root in bound or (n.state.nan and not old.state.nan)
+        return is_news and not self._is_muted(n.path)
+
+    def _reachable(self, execution: Execution) -> set[str] | None:
+        """Names that the cell may have touched; None: any."""
+        by_graph = self._chronicle.reached()
+        if execution.mode == "trace" or self._running or by_graph is None or execution.touched is None:
+            return None
+        return by_graph | execution.touched
 
     def _failed_locals(self, error: BaseException | None, known: set[Key]) -> list[tuple[NonFinite, str]]:
         """Non-finite locals of the user's functions that the cell's exception left: no notebook variable holds them."""
@@ -324,6 +352,8 @@ class Session:
 
     def _diagnosed(self, explained: Sequence[Explained], roots: Mapping[str, object]) -> tuple[Finding, ...]:
         """Each finding with its diagnoses; findings of one origin share them, gradients apart from values."""
+        if not explained:
+            return ()
         libraries = library_names(roots)
         aliases = tuple((name, dotted) for name, (dotted, _) in libraries.items())
         modules = {name: value for name, (_, value) in libraries.items()}
@@ -372,6 +402,8 @@ class Session:
     def stop_watching(self) -> None:
         """`%numguard off`: no wrapper, errstate or mode is left. Idempotent."""
         self.watching = False
+        self._checks.stop_reading()
+        self._checks.forget()
         for thread, execution in list(self._running.items()):
             if execution.mode == "watch":
                 execution.stop_recording()
@@ -453,6 +485,7 @@ class Session:
         found, _ = find_nonfinite(probe(snapshot.walk(self.roots(), loaded_backends())))
         self._known = {n.path: _Known(n.key, n.state, _alive(n)) for n in found}
         self._chronicle.forget()
+        self._checks.forget()
         self._show_state()
 
     def lineage(self, variable: str) -> LineageAnswer:

