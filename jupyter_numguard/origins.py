@@ -33,6 +33,9 @@ def culprit(statement: Statement | None) -> tuple[OriginKind, str]:
     operators = statement.operators if statement is not None else ()
     if not _LOADERS.isdisjoint(calls):
         return "introduced", "data"
+    if statement is not None and not {"backward", "gradient"}.isdisjoint(calls):
+        # The gradient may be of any operation of the forward pass. In a training loop forward and update count as well.
+        return ("unknown", "unknown") if statement.is_loop else ("op", "backward")
     ops = [*(canonical_op(c) for c in calls if c not in _NUMBERS), *operators]
     risky = [op for op in _RISKY if op in ops]
     if risky:

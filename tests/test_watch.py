@@ -108,6 +108,7 @@ def test_a_gradient_is_blamed_on_the_statement_that_called_backward(ran: dict[st
 
     assert [("w.grad", 0, 2)] == said(cell)
     assert ("likely", "backward") == (cell.alarms[0]["origin"]["confidence"], cell.alarms[0]["origin"]["phase"])
+    assert "most likely its gradient made it" in cell.text
 
 
 def test_a_value_that_is_only_displayed_is_checked(ran: dict[str, list[Cell]]) -> None:
@@ -131,6 +132,7 @@ def test_what_nobody_measured_is_not_explained(ran: dict[str, list[Cell]]) -> No
 
     assert said
     assert [[]] * len(said) == said
+    assert {"unknown"} == {f["origin"]["kind"] for f in ran["a power that diverges"][1].alarms}
 
 
 def test_keras_fit_names_layers_weights_and_the_line_of_fit(ran: dict[str, list[Cell]]) -> None:

@@ -139,7 +139,8 @@ def _origin_core(origin: Origin) -> str:
     made = _made(origin.result)
     op = label(origin.op)
     if origin.phase == "backward":
-        return f"its gradient, of {op}{native}, {made}{asked(origin)}"
+        of = "" if origin.op == "backward" else f", of {op}{native},"  # watched: nobody saw of which operation
+        return f"its gradient{of} {made}{asked(origin)}"
     if origin.phase == "update":
         return f"the optimizer's update{native} {made}"
     return f"{op}{native} {made}"

@@ -129,7 +129,9 @@ function originCore(origin: Origin): string {
   if (origin.phase === 'backward') {
     const by = origin.backward;
     const asked = by ? `, asked for by ${label(by.code)} in ${place(by)}` : '';
-    return `its gradient, of ${label(origin.op)}${native}, ${made(origin.result)}${asked}`;
+    // Watched: nobody saw of which operation.
+    const of = origin.op === 'backward' ? '' : `, of ${label(origin.op)}${native},`;
+    return `its gradient${of} ${made(origin.result)}${asked}`;
   }
   if (origin.phase === 'update') {
     return `the optimizer's update${native} ${made(origin.result)}`;
