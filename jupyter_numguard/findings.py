@@ -205,7 +205,7 @@ def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Expl
             f.scope == "local",
             deep > 0,
             root not in bound,
-            ".optimizer." in f.variable,  # what an optimizer keeps says less than the weights that it made
+            _is_kept_beside(f.variable),
             e.became,
             f.counts.size,
             "loss" not in f.variable.lower(),
@@ -213,6 +213,11 @@ def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Expl
         )
 
     return sorted(explained, key=rank)
+
+
+def _is_kept_beside(path: str) -> bool:
+    """What an optimizer or a metric keeps says less than the weights and losses that it is made from."""
+    return re.search(r"\.optimizer\.|\.metrics\[|\.state_dict\(\)", path) is not None
 
 
 def marked(finding: Finding, stale: Collection[ExecutionRef]) -> Finding:

@@ -219,29 +219,26 @@ class Lineage:
     # --- through operations -------------------------------------------------------------------------------------------
     def from_event(self, event: OpEvent, run: StatementRun | None) -> Answer:
         """Walk the event's ancestry to the first creation (product.md, "Origin")."""
-        seen: dict[int, OpEvent] = {}
-        todo = [event]
-        child: dict[int, OpEvent] = {}
+        seen = {id(event): event}
+        child: dict[int, OpEvent] = {}  # the next one on the shortest way to `event`
+        todo = deque([event])
         while todo:
-            e = todo.pop()
-            if id(e) in seen:
-                continue
-            seen[id(e)] = e
+            e = todo.popleft()
             for p in e.parents:
-                child.setdefault(id(p), e)
-                todo.append(p)
-        chain = tuple(sorted((e for e in seen.values() if e.kind != "carried"), key=lambda e: -e.order))
+                if id(p) not in seen:
+                    seen[id(p)], child[id(p)] = p, e
+                    todo.append(p)
         best: Answer | None = None
         intended: str | None = None
         for e in seen.values():
-            answer = self._event_answer(e, child.get(id(e)), chain)
+            answer = self._event_answer(e, child.get(id(e)), _way(e, child))
             if answer is None:
                 continue
             if answer.origin is None:
                 intended = intended or answer.intended
             elif best is None or answer.order < best.order:
                 best = answer
-        return best or Answer(None, intended, UNKNOWN_ORDER, event, run, chain)
+        return best or Answer(None, intended, UNKNOWN_ORDER, event, run)
 
     def _event_answer(self, e: OpEvent, child: OpEvent | None, chain: tuple[OpEvent, ...]) -> Answer | None:
         """What one ancestor says: an origin, an intention, or None (it only passes on)."""
@@ -379,3 +376,11 @@ def run_of_origin(answer: Answer, version: NonFiniteVersion | None) -> Statement
 def _short(code: str) -> str:
     first = code.split("\n")[0].strip()
     return first if len(first) <= 60 else first[:57] + "…"
+
+
+def _way(e: OpEvent, child: Mapping[int, OpEvent]) -> tuple[OpEvent, ...]:
+    """The events from the variable's own to `e`, newest first: a loop's other steps and other users are left out."""
+    way = [e]
+    while (after := child.get(id(way[-1]))) is not None:
+        way.append(after)
+    return tuple(w for w in reversed(way) if w.kind != "carried")

@@ -134,3 +134,8 @@ def canonical_op(native: str) -> str:
         return found
     own = native.split("/")[-1].split("::")[-1].split(".")[-1].split(" ")[0].strip("_")
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", own).lower()
+
+
+def is_known(op: str) -> bool:
+    """Whether this is the canonical name of an operation of the table."""
+    return op in _SPELLINGS

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .model import BackwardPlace, Frame, Origin, OriginKind, Phase, Place, Span, Statement
 from .oplog import OpEvent, Site
-from .opnames import canonical_op
+from .opnames import canonical_op, is_known
 from .statements import StatementRun
 
 PlaceOf = Callable[[Site], Place]
@@ -40,7 +40,8 @@ def culprit(statement: Statement | None) -> tuple[OriginKind, str]:
     risky = [op for op in _RISKY if op in ops]
     if risky:
         return "op", risky[0]
-    return ("introduced", "data") if "data" in ops else ("unknown", ops[0] if ops else "unknown")
+    known = [op for op in ops if is_known(op)]  # not the user's own `range`, `forward`, `train_step`
+    return ("introduced", "data") if "data" in ops else ("unknown", known[0] if known else "unknown")
 
 
 class OriginMaker:
@@ -66,12 +67,15 @@ class OriginMaker:
     def _called_from(self, e: OpEvent) -> tuple[Frame, ...]:
         """User frames from the running cell (or script) inward; none if the operation stands at its top level itself."""
         assert e.site is not None
-        if e.backward_site is None and self._place_of(e.site).function is None:
+        asked = e.backward_site or e.site
+        if self._place_of(asked).function is None:
             return ()
         frames: list[Frame] = []
         for code, lasti, line in e.called_from:
             place = self._place_of(Site(code, lasti, line, "", code.co_filename, code.co_name))
-            frames.append(Frame(place.execution, place.file, place.line, place.code, place.function))
+            frame = Frame(place.execution, place.file, place.line, place.code, place.function)
+            if not frames or _line(frames[-1]) != _line(frame):  # a comprehension is a frame of its own
+                frames.append(frame)
             if place.function is None:
                 break  # the top level: what is outside is IPython's
         return tuple(reversed(frames))
@@ -88,6 +92,10 @@ class OriginMaker:
     def outside(self, run: StatementRun, name: str) -> Origin:
         """Of what nobody's statement did to a variable: the code that most likely did it, else where it was noticed."""
         return _likely(run, "external", "data", "data", None, 0, self._writer_of(name))
+
+
+def _line(frame: Frame) -> tuple[object, ...]:
+    return frame.execution, frame.file, frame.line
 
 
 def _likely(

@@ -283,6 +283,7 @@ OPERATIONS = [
     ("y = x / x", "x = np.zeros(2)", "div", "numpy.divide"),
     ("x /= 0", "x = np.ones(2)", "div", "numpy.divide"),
     ("y = x ** 2.0", "x = np.array([1e200])", "pow", "numpy.power"),
+    ("y = x ** 0.5", "x = np.array([-1.0])", "pow", "numpy.power / numpy.sqrt"),
     ("y = np.power(x, 400)", "x = np.array([10.0])", "pow", "numpy.power"),
     ("y = np.arccos(x)", "x = np.array([2.0])", "acos", "numpy.arccos"),
     ("y = x.sum()", "x = np.full(3, 1e308)", "sum", "numpy.sum"),

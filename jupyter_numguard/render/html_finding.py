@@ -16,6 +16,7 @@ from .wording import (
     fine_steps,
     further_elements,
     growth,
+    has_grown,
     operand,
     operands_shown,
     place,
@@ -112,7 +113,7 @@ def _origin_facts(origin: Origin) -> Markup | None:
 
 
 def _growth(history: History | None) -> Markup | None:
-    if history is None:
+    if history is None or not has_grown(history):
         return None
     return tag("div", quiet(growth(history)), growth_picture(history), cls="ng-grown")
 

@@ -31,6 +31,7 @@ from .wording import (
     finite_line,
     further_elements,
     growth,
+    has_grown,
     intended_line,
     next_step,
     occurrence,
@@ -89,7 +90,7 @@ def _finding(finding: Finding, report: Report) -> Iterator[str]:
         yield further_elements(finding)
     if finding.origin is not None:
         yield from _origin(finding.origin, report)
-    if finding.history is not None:
+    if finding.history is not None and has_grown(finding.history):
         yield from _section("", [growth(finding.history)])
     if len(finding.lineage) > 1:
         yield from _section(HEADINGS["chain"], _chain(finding))

@@ -202,6 +202,11 @@ def step_note(step: Step) -> str:
     return f"{label(step.variable)}: {note}" if step.variable else note
 
 
+def has_grown(history: History) -> bool:
+    """Whether there are two finite points to compare."""
+    return sum(abs(a) < float("inf") for a in history.absmax) > 1
+
+
 def growth(history: History) -> str:
     """"largest |z| per step: 11 to 213 in 36 steps"; of non-finite points, when."""  # fmt: skip
     finite = [(s, a) for s, a in zip(history.step, history.absmax, strict=False) if abs(a) < float("inf")]

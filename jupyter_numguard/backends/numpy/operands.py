@@ -56,6 +56,8 @@ def name_operation(text: str, expression: Expression, package: str | None) -> tu
     """
     ufunc = text.rsplit(" in ", 1)[-1].removeprefix("scalar ")
     call = expression.node
+    if isinstance(call, ast.BinOp | ast.AugAssign) and isinstance(call.op, ast.Pow):
+        return "pow", "numpy.power" if ufunc == "power" else f"numpy.power / numpy.{ufunc}"  # `x ** 0.5` runs sqrt
     if not isinstance(call, ast.Call):
         return canonical_op(ufunc), f"numpy.{ufunc}"
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
