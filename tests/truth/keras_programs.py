@@ -102,6 +102,17 @@ _SQUARE16 = """class Square(keras.layers.Layer):
         return tf.square(x)  # origin
 model = keras.Sequential([Square(dtype="float16"), keras.layers.Dense(1)])"""
 
+_CELL = """class Cell(keras.layers.Layer):
+    state_size = 2
+    def build(self, shape):
+        self.built = True
+    def call(self, x, states):
+        h = states[0] * 1e10  # origin
+        return h + x, [h + x]
+x = np.ones((4, 9, 2), "float32")
+model = keras.Sequential([keras.layers.RNN(Cell()), keras.layers.Dense(1)])
+model.compile("sgd", "mse")"""
+
 KERAS: tuple[Program, ...] = (
     _p("adam_without_epsilon", "update", "update",
        (_KERAS, "model = keras.Sequential([keras.layers.Dense(1)])\nmodel.compile(keras.optimizers.Adam(epsilon=0.0), 'mse')\n"
@@ -160,6 +171,8 @@ KERAS: tuple[Program, ...] = (
                 "model.compile(keras.optimizers.SGD(3e38), 'mse', jit_compile=False)\n"
                 "x, y = np.full((4, 2), 9.0, 'float32'), np.zeros((4, 1), 'float32')",
         "h = model.fit(x, y, batch_size=4, verbose=0)  # origin"), ("model",), where="cell"),
+    _p("fit_recurrent_cell", "forward", "mul", (_KERAS, _CELL, "h = model.fit(x, np.ones((4, 1)), verbose=0)"),
+       ("model", "h"), step=5, where="layer"),
     _p("fit_nan_in_labels", "data", "data",
        (_KERAS, "model = keras.Sequential([keras.layers.Dense(1)])\nmodel.compile('sgd', 'mse')\nx = np.ones((8, 2), 'float32')",
         "y = np.ones((8, 1), 'float32')\ny[5] = np.nan  # origin\n" + _CALL), ("y",), kind="introduced", where="cell"),

@@ -114,6 +114,21 @@ FUNCTIONS: tuple[Program, ...] = (
        (_TF, "@tf.function\ndef length(x):\n    total = tf.reduce_sum(x * x)\n    return tf.sqrt(total)  # origin",
         "x = tf.Variable([3.0])\nfor i in range(4):\n    with tf.GradientTape() as tape:\n        y = length(x)\n"
         "    g = tape.gradient(y, x)\n    x.assign_sub([1.0])"), ("g",), step=4),
+    _p("gradient_of_inner_function", "backward", "sqrt",
+       (_TF, "w = tf.Variable(2.0)\n@tf.function\ndef inner(x):\n    d = x - 1.0\n    return tf.sqrt(d)  # origin\n"
+             "@tf.function\ndef outer(k):\n    with tf.GradientTape() as tape:\n        loss = inner(w * k)\n"
+             "    return tape.gradient(loss, w)", "for k in (2.0, 1.0, 0.5):\n    g = outer(tf.constant(k))"), ("g",), step=3),
+    _p("gradient_in_loop_body", "backward", "sqrt",
+       (_TF, "w = tf.Variable(4.0)\n@tf.function\ndef train(n):\n    for i in tf.range(n):\n"
+             "        with tf.GradientTape() as tape:\n            d = w - 1.0\n            loss = tf.sqrt(d)  # origin\n"
+             "        g = tape.gradient(loss, w)\n        w.assign_sub(tf.cast(i < 1, tf.float32) * 3.0 + 0.0 * g)",
+        "train(tf.constant(5))"), ("w",), step=2),
+    _p("branch_in_loop_with_gradient", "forward", "exp",
+       (_TF, "w = tf.Variable(2.0)\n@tf.function\ndef step(n):\n    with tf.GradientTape() as tape:\n        s = w\n"
+             "        for i in tf.range(n):\n            if i % 2 == 0:\n                s = s * s\n            else:\n"
+             "                s = tf.exp(s)  # origin\n        loss = s\n    w.assign_sub(0.0 * tape.gradient(loss, w))\n"
+             "    return loss", "for n in range(1, 6):\n    loss = step(tf.constant(n))\n    if n == 4:\n        break"),
+       ("loss", "w"), step=4),
     # --- updates in functions ---------------------------------------------------------------------------------------
     _p("optimizer_in_function_loop", "update", "update",
        (_KERAS, "w = keras.Variable([1.0])\nopt = keras.optimizers.SGD(1e30)\nopt.build([w])\n@tf.function\ndef step(g):\n"
@@ -127,6 +142,12 @@ FUNCTIONS: tuple[Program, ...] = (
        (_TF, "@tf.function\ndef entropy(p):\n    safe = tf.where(p > 0.0, p, 1.0)\n"
              "    return -tf.reduce_sum(p * tf.math.log(safe))  # origin",
         "for _ in range(3):\n    h = entropy(tf.constant([0.0, 1.0]))"), (), alarms=False),
+    _p("healthy_second_gradient_through_a_loop", "forward", "log",
+       (_TF, "w = tf.Variable(0.5)\n@tf.function\ndef f(x):\n    with tf.GradientTape() as outer:\n"
+             "        with tf.GradientTape() as inner:\n            s = x\n            for _ in tf.range(3):\n"
+             "                s = s * w\n"
+             "            loss = tf.reduce_sum(s)\n        g = inner.gradient(loss, w)\n    return outer.gradient(g, w)",
+        "h = f(tf.constant([1.0, 2.0]))  # origin"), (), alarms=False),
     _p("healthy_maximum_from_minus_infinity", "forward", "log",
        (_TF, "@tf.function\ndef running(x):\n    best = tf.constant(float('-inf'))\n    for i in tf.range(3):\n"
              "        best = tf.maximum(best, x[i])  # origin\n    return best", "m = running(tf.constant([1.0, 3.0, 2.0]))"),

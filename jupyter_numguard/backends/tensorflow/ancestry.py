@@ -125,8 +125,9 @@ class Ancestry:
                 todo += lost
             elif node.is_source:
                 found += self._source(g, i, when, seen)
-            elif lost_targets := [j for j in node.targets if 0 < g.when(j) <= when]:
-                todo += lost_targets  # the loss was lost already: its creation is its gradient's
+            elif lost_targets := [(h, j) for h, j in node.targets if self._is_lost_before(h, j, g, when)]:
+                for h, j in lost_targets:  # the loss was lost already: its creation is its gradient's
+                    found += self._walk(h, [j], max(when, h.when(j)), seen)
             elif not lost and node.op.startswith("TensorList"):
                 continue  # it only hands over
             elif not lost:
@@ -142,16 +143,26 @@ class Ancestry:
         return found
 
     @staticmethod
+    def _is_lost_before(h: FlaggedGraph, j: int, g: FlaggedGraph, when: float) -> bool:
+        """Whether node j of `h` was lost at a time of `g`. A graph's times are of its end: one around `g` ends later."""
+        if h.times is None or h.when(j) <= 0:
+            return False
+        return h.when(j) <= (when if h is g else _end_of_step(when))
+
+    @staticmethod
     def _makes_nan_of_inf(g: FlaggedGraph, i: int, lost: list[int]) -> bool:
         """Whether a NaN came of operands without one: of an Inf that was computed, or else of one that was written."""
         nan = float(g.times[i][0])
         return nan > 0 and all(g.nodes[j].is_wide and not 0 < g.times[j][0] <= nan for j in lost)
 
     def _callees(self, g: FlaggedGraph, node: Node) -> list[FlaggedGraph]:
-        """The instrumented graphs that a node calls, by name: a function `f` of the runtime is called `__inference_f_12`."""
+        """The instrumented graphs that a node calls, by name: a function `f` of the runtime is called `__inference_f_12`.
+
+        A loop body whose gradient is taken is built again, and called so.
+        """
         return [
-            h for h in self._graphs if h.outer is g
-            and any(name == h.graph.name or f"_{h.graph.name}_" in name for name in node.callees)
+            h for h in self._graphs if (h.outer is g or h.graph.name.startswith("__backward_"))  # built within the forward
+            and any(name == h.graph.name.split("_rewritten")[0] or f"_{h.graph.name}_" in name for name in node.callees)
         ]  # fmt: skip
 
     def _source(self, g: FlaggedGraph, i: int, when: float, seen: set[tuple[int, int]]) -> list[_Found]:
@@ -162,7 +173,7 @@ class Ancestry:
             return earlier or [_Found(when, g, i, False)]
         outside = _captured(g, node.captured)
         other = self._instrument.of(getattr(outside, "graph", None)) if outside is not None else None
-        if other is not None and (found := self._walk(other, other.nodes_of([outside]), when, seen)):
+        if other is not None and (found := self._walk(other, other.nodes_of([outside]), _end_of_step(when), seen)):
             return found
         return [_Found(when, g, i, False)]
 
@@ -263,6 +274,10 @@ class Ancestry:
 
     def _site(self, line: Line | None, op: str) -> Site | None:
         return None if line is None else self._log.site_of_line(line.file, line.line, line.function, op)
+
+
+def _end_of_step(when: float) -> float:
+    return float((when // TICKS + 1) * TICKS - 1)
 
 
 def _value(variable: Any) -> Any:

@@ -57,8 +57,8 @@ class Flagging:
             if root.runs is None:
                 root.runs, root.lost = new_variable(np.float64(0)), new_variable(np.float64(0))
             if flagged.outer is None and not flagged.is_backward:
-                step = self._state.read_value()[0] + 1.0
-                self._state.assign(tf.stack([step, 0.0, root.lost.read_value(), 0.0]))
+                step = _read(flagged, self._state)[0] + 1.0
+                _assign(flagged, self._state, tf.stack([step, 0.0, _read(flagged, root.lost), 0.0]))
 
     def flag(self, flagged: FlaggedGraph, tensor: Any, node: Node) -> bool:
         """Add the flag of one float result; False if its dtype has none."""
@@ -99,17 +99,17 @@ class Flagging:
         with private.stop_recording(), tf.name_scope(SCOPE):
             flagged.memory = new_variable(np.zeros((len(flagged.flags), 3)))
             flagged.runs = root.runs if is_outermost else new_variable(np.float64(0))
-            state = self._state.read_value()
+            state = _read(flagged, self._state)
             step, now = state[0], state[0] * TICKS + state[1] + 1.0
-            run = flagged.runs.read_value() + (0.0 if flagged.is_backward else 1.0)
+            run = _read(flagged, flagged.runs) + (0.0 if flagged.is_backward else 1.0)
             nonfinite = _rows(flagged)
-            before = flagged.memory.read_value()
+            before = _read(flagged, flagged.memory)
             is_kept = tf.logical_or(state[2] > 0.0, tf.floor(before[:, :2] / TICKS) >= step)
             times = tf.where(is_kept, before[:, :2], tf.zeros_like(before[:, :2]))
             was_known = tf.reduce_any(times > 0.0, axis=1)
             times = tf.where(tf.logical_and(nonfinite, times <= 0.0), now, times)
             runs = tf.where(was_known, before[:, 2], tf.where(tf.reduce_any(nonfinite, axis=1), run, 0.0))
-            must = [flagged.memory.assign(tf.concat([times, runs[:, None]], 1), read_value=False)]
+            must = [_assign(flagged, flagged.memory, tf.concat([times, runs[:, None]], 1))]
             leaving = np.zeros(len(flagged.flags), bool)
             outs = flagged.outs if is_outermost else frozenset[int]()  # a branch's result may still be absorbed
             leaving[list(outs.union(*(nodes for _, nodes in flagged.writes)))] = True
@@ -117,17 +117,35 @@ class Flagging:
             lost = tf.maximum(tf.cast(is_lost, tf.float64), state[3])
             tick = state[1] + 1.0
             if is_outermost:
-                first = root.lost.read_value()
+                first = _read(flagged, root.lost)
                 if flagged.capture is not None:
                     is_lost_now = tf.logical_and(first <= 0.0, lost > 0.0)
                     must.append(flagged.capture.keep(is_lost_now, step, new_holder))
                 must.append(
-                    root.lost.assign(tf.where(tf.logical_and(first <= 0.0, lost > 0.0), step, first), read_value=False)
+                    _assign(flagged, root.lost, tf.where(tf.logical_and(first <= 0.0, lost > 0.0), step, first))
                 )
             if not flagged.is_backward:
-                must.append(flagged.runs.assign(run, read_value=False))
-            must.append(self._state.assign(tf.stack([step, tick, state[2], lost]), read_value=False))
+                must.append(_assign(flagged, flagged.runs, run))
+            must.append(_assign(flagged, self._state, tf.stack([step, tick, state[2], lost])))
         return [op for op in must if op is not None]
+
+
+def _handle(flagged: FlaggedGraph | Any, variable: Any) -> Any:
+    """A variable's handle in a graph, handed in through the graphs around it.
+
+    The gradient of a loop must get it so: of a handle that comes from eager code at once it would not know the way out.
+    """
+    around = flagged.outer
+    is_open = around is not None and not around.is_done  # the gradient of a finished function lies in it, but outside
+    return flagged.graph.capture(_handle(around, variable) if is_open else variable.handle)
+
+
+def _read(flagged: FlaggedGraph, variable: Any) -> Any:
+    return private.read_in_graph(_handle(flagged, variable), variable.dtype.as_datatype_enum)
+
+
+def _assign(flagged: FlaggedGraph, variable: Any, value: Any) -> Any:
+    return private.assign_in_graph(_handle(flagged, variable), value)
 
 
 def _rows(flagged: FlaggedGraph) -> Any:

@@ -58,7 +58,7 @@ class Node:
         resource: For a read of a variable, the tensor of its handle in the graph.
         captured: For a placeholder, its own tensor.
         forward: For a gradient, the forward operation in its graph.
-        targets: For a gradient, the nodes of the loss whose gradient it is part of.
+        targets: For a gradient, the (graph, node)s of the loss whose gradient it is part of.
     """
 
     op: str
@@ -71,7 +71,7 @@ class Node:
     resource: Any = None
     captured: Any = None
     forward: Any = None
-    targets: frozenset[int] = frozenset()
+    targets: tuple[tuple[Any, int], ...] = ()
 
 
 @dataclass(slots=True, eq=False)

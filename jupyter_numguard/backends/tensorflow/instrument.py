@@ -48,6 +48,8 @@ class Instrument:
         was_busy, self.is_busy = self.is_busy, True
         try:
             outer = None if is_backward else self._live.get(getattr(graph, "outer_graph", None))
+            if outer is None and not is_backward and isinstance(graph.outer_graph, private.FuncGraph):
+                return None  # within a graph that TensorFlow builds for itself
             flagged = FlaggedGraph(graph, outer, root, is_backward, is_xla)
             self._flagging.begin(flagged)
             self._live[graph] = flagged
@@ -139,7 +141,9 @@ class Instrument:
         self, flagged: FlaggedGraph, op: str, outputs: Sequence[Any], frame: FrameType | None,
         operands: frozenset[int] = frozenset(),
     ) -> None:  # fmt: skip
-        place, forward, targets = None, None, frozenset[int]()
+        place: GraphPlace | None = None
+        forward: Any = None
+        targets: tuple[tuple[FlaggedGraph, int], ...] = ()
         callees = _callees(outputs[0].op) if op in CALLS and outputs else ()
         if op.startswith("TensorList") and outputs:  # a list that a loop filled: what is in it is the loop's doing
             callees = flagged.callees_of(outputs[0].op.inputs)
@@ -152,7 +156,7 @@ class Instrument:
             if op == "Const" and _is_finite_constant(tensor):
                 continue
             if place is None:
-                place, forward, targets = self._place_of(flagged, tensor.op, frame)
+                place, forward, targets = self._place_of(tensor.op, frame)
             node = Node(
                 op, tensor.op.name, place, operands, op in SOURCES, self._flagging.is_wide(flagged, tensor, operands), callees,
                 tensor.op.inputs[0] if op == "ReadVariableOp" else None, tensor if op == "Placeholder" else None,
@@ -165,11 +169,12 @@ class Instrument:
                 flagged.of[tensor.name] = operands
 
     def _place_of(
-        self, flagged: FlaggedGraph, op: Any, frame: FrameType | None
-    ) -> tuple[GraphPlace, Any, frozenset[int]]:
+        self, op: Any, frame: FrameType | None
+    ) -> tuple[GraphPlace, Any, tuple[tuple[FlaggedGraph, int], ...]]:
         """Where an operation comes from; a gradient is told by the API function of its forward operation."""
         place, forward, asked = place_of(op, frame)
-        targets = flagged.nodes_of(t for t in asked if getattr(t, "graph", None) is flagged.graph)
+        homes = [(h, t) for t in asked if (h := self._live.get(getattr(t, "graph", None))) is not None]
+        targets = tuple((h, i) for h, t in homes for i in h.nodes_of([t]))
         known = self._live.get(forward.graph) if forward is not None else None
         if known is None or forward is None or not forward.outputs:
             return place, forward, targets
@@ -187,7 +192,7 @@ class Instrument:
 
 
 def _tensors(results: Any) -> list[Any]:
-    return [t for t in tf.nest.flatten(results, expand_composites=True) if hasattr(t, "name")]
+    return [t for t in tf.nest.flatten(results, expand_composites=True) if isinstance(t, tf.Tensor)]
 
 
 def _is_finite_constant(tensor: Any) -> bool:

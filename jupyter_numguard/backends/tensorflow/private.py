@@ -24,8 +24,8 @@ try:
     from tensorflow.python.framework import func_graph as func_graph
     from tensorflow.python.framework import op_callbacks as op_callbacks
     from tensorflow.python.framework import tensor_util as tensor_util
+    from tensorflow.python.ops import control_flow_util_v2, gen_resource_variable_ops, resource_variable_ops
     from tensorflow.python.ops import gen_debug_ops as gen_debug_ops
-    from tensorflow.python.ops import gen_resource_variable_ops, resource_variable_ops
     from tensorflow.python.ops import gradients_util as gradients_util
 
     tape_is_empty: Callable[[], bool] = pywrap_tfe.TFE_Py_TapeSetIsEmpty
@@ -33,6 +33,7 @@ try:
     ResourceVariable: Any = resource_variable_ops.ResourceVariable
     Function: Any = polymorphic_function.Function
     FuncGraph: Any = func_graph.FuncGraph
+    WhileCondFuncGraph: Any = control_flow_util_v2.WhileCondFuncGraph
     for _owner, _name in (
         (op_callbacks, "add_op_callback"), (op_callbacks, "remove_op_callback"), (Function, "_clone"), (Function, "_call"),
         (func_graph, "func_graph_from_py_func"), (gradients_util, "_GradientsHelper"),
@@ -83,6 +84,11 @@ def attributes_of(op: Any) -> list[Any]:
 def read_in_graph(handle: Any, dtype_enum: int) -> Any:
     """A variable's value as a tensor of the graph that is being built."""
     return gen_resource_variable_ops.read_variable_op(handle, dtype_enum)
+
+
+def assign_in_graph(handle: Any, value: Any) -> Any:
+    """Assign to a variable in the graph that is being built."""
+    return gen_resource_variable_ops.assign_variable_op(handle, value)
 
 
 def host_tensor(value: Any, dtype_enum: int) -> Any:

@@ -13,7 +13,6 @@ Whatever cannot be instrumented is called as it is, and listed as not traced.
 from __future__ import annotations
 
 import functools
-import re
 import sys
 import threading
 import weakref
@@ -30,7 +29,6 @@ from .graph import FlaggedGraph, Root
 from .instrument import Instrument
 
 _FOREIGN_BUILDERS = ("data/ops/structured_function.py", "eager/wrap_function.py", "saved_model/")
-_LOOP_CONDITION = re.compile(r"while_cond(_\d+)?$")  # a branch inside of a loop is called "while_cond_true_7"
 _TRACERS = frozenset({"_initialize", "get_concrete_function", "_get_concrete_function_garbage_collected", "_call"})
 
 
@@ -164,13 +162,15 @@ class Shadows:
     # --- graphs that are built --------------------------------------------------------------------------------------
     def _builder(self, original: Any) -> Any:
         def func_graph_from_py_func(name: Any, python_func: Any, *args: Any, **kwargs: Any) -> Any:
-            return original(name, self._instrumented(name, python_func), *args, **kwargs)
+            is_condition = isinstance(kwargs.get("func_graph"), private.WhileCondFuncGraph)
+            build = python_func if is_condition else self._instrumented(python_func)
+            return original(name, build, *args, **kwargs)
 
         return functools.wraps(original)(private.hidden(func_graph_from_py_func))
 
-    def _instrumented(self, name: str, python_func: Any) -> Any:
+    def _instrumented(self, python_func: Any) -> Any:
         """The function that builds the graph, with the flags' memory at its end, if it is a copy's graph."""
-        if not self._is_ours(sys._getframe(2)) or _LOOP_CONDITION.search(str(name)):
+        if not self._is_ours(sys._getframe(2)):
             return python_func
         instrument, (root, is_xla) = self._instrument, self._calling[-1]
 
