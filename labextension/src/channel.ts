@@ -19,7 +19,7 @@ type Comm = ReturnType<Kernel.IKernelConnection['createComm']> & { subshellStart
 /**
  * Open the comm.
  *
- * While a cell runs on a subshell, where the kernel has them, else the snapshot would wait behind it: `createComm` starts
+ * While cells run or wait (`isBusy`) on a subshell, where the kernel has them, else the snapshot would wait behind it: `createComm` starts
  * the subshell asynchronously, and `kernel.info` must be there before it is known whether there are any. An idle kernel
  * answers at once, and needs none: ipykernel writes warnings into the notebook when a subshell ends.
  *
@@ -27,6 +27,7 @@ type Comm = ReturnType<Kernel.IKernelConnection['createComm']> & { subshellStart
  */
 export async function openChannel(
   kernel: Kernel.IKernelConnection,
+  isBusy: () => boolean,
   isWanted: () => boolean,
   listener: Listener
 ): Promise<(() => void) | null> {
@@ -35,7 +36,7 @@ export async function openChannel(
     return null;
   }
   const comm = kernel.createComm(TARGET) as Comm;
-  if (kernel.status === 'idle') {
+  if (!isBusy()) {
     (comm as { commsOverSubshells?: string }).commsOverSubshells = 'disabled';
   } else if ((kernel as { supportsSubshells?: boolean }).supportsSubshells && comm.subshellStarted) {
     const patience = new Promise<void>(resolve => setTimeout(resolve, SUBSHELL_PATIENCE));

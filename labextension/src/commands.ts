@@ -72,7 +72,7 @@ export function addCommands(
     }
   });
   commands.addCommand(CommandIDs.trace, {
-    label: trans.__('Trace This Cell (Put %%numguard on Top)'),
+    label: trans.__('Trace This Cell (Put %1 on Top)', '%%numguard'),
     isEnabled: () => state() !== null,
     execute: () => {
       const current = state();

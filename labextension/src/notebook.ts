@@ -37,6 +37,10 @@ export function mentionsNumguard(notebook: NotebookPanel): boolean {
   return false;
 }
 
+/** Whether cells wait for the kernel (Run All): between two of them it is idle for a moment only. */
+export const hasWaitingCells = (notebook: NotebookPanel): boolean =>
+  notebook.content.widgets.some(cell => cell instanceof CodeCell && cell.promptNode?.textContent?.includes('*'));
+
 /** Of the stored reports that of the latest execution. */
 export function storedReport(notebook: NotebookPanel): Report | null {
   let newest: Report | null = null;

@@ -182,7 +182,12 @@ export class Sidebar extends Widget {
       case 'live':
         return [
           !state.watching &&
-            h('p', null, __('The watch is off: only cells with %%numguard are checked. '), this.watchButton()),
+            h(
+              'p',
+              null,
+              this.trans.__('The watch is off: only cells with %1 are checked. ', '%%numguard'),
+              this.watchButton()
+            ),
           state.isBusy && h('p', null, __('A cell is running; what stands here is from before.')),
           state.alarms.some(f => isEdited(state, f)) &&
             h('p', null, __('A cell was edited since it ran: run it again to see whether it helped.'))

@@ -9,7 +9,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { openChannel } from './channel';
 import type { Finding, LiveMessage, Report } from './contract';
 import { History, reportOf } from './history';
-import { mentionsNumguard, storedReport } from './notebook';
+import { hasWaitingCells, mentionsNumguard, storedReport } from './notebook';
 import { INotebookState, Presence, REPORT_MIME } from './tokens';
 import type { HistoryEntry } from './view/view';
 
@@ -20,7 +20,10 @@ export class NotebookState implements INotebookState, IDisposable {
     context.statusChanged.connect(this.onStatus, this);
     context.iopubMessage.connect(this.onIOPub, this);
     notebook.disposed.connect(this.dispose, this);
-    void Promise.all([context.ready, notebook.revealed]).then(() => this.reset());
+    void Promise.all([context.ready, notebook.revealed]).then(() => {
+      this.isStarted = true;
+      this.reset();
+    });
   }
 
   get presence(): Presence {
@@ -29,7 +32,7 @@ export class NotebookState implements INotebookState, IDisposable {
       return 'dead';
     }
     if (!session?.kernel) {
-      return this.notebook.sessionContext.isReady ? 'no-kernel' : 'starting';
+      return this.isStarted ? 'no-kernel' : 'starting';
     }
     if (this.isLive) {
       return 'live';
@@ -100,7 +103,7 @@ export class NotebookState implements INotebookState, IDisposable {
     const isWanted = () => attempt === this.attempts && !this._isDisposed;
     this.isConnecting = true;
     this._changed.emit();
-    const close = await openChannel(kernel, isWanted, {
+    const close = await openChannel(kernel, () => this.isBusy || hasWaitingCells(this.notebook), isWanted, {
       message: message => isWanted() && this.receive(message),
       closed: () => isWanted() && this.leave()
     });
@@ -130,9 +133,12 @@ export class NotebookState implements INotebookState, IDisposable {
     this.wasLive = true;
     this.told.receive(message);
     this._changed.emit();
-    const known = new Set(before.map(f => f.variable));
-    const isNews = (f: Finding) => f.intended === null && !known.has(f.variable);
-    if (message.type === 'execution' && (message.verdict === 'nonfinite' || this.told.findings.some(isNews))) {
+    const known = new Set(before.map(f => JSON.stringify([f.variable, f.origin?.execution])));
+    const isNews = (f: Finding) => f.intended === null && !known.has(JSON.stringify([f.variable, f.origin?.execution]));
+    // The first snapshot after `%load_ext` tells of cells that ran while the channel was opened; one after a reload does not.
+    const isNow = message.type === 'execution' || this.isLoading;
+    this.isLoading = false;
+    if (isNow && this.told.findings.some(isNews)) {
       this._alarmed.emit();
     }
   }
@@ -180,6 +186,7 @@ export class NotebookState implements INotebookState, IDisposable {
       case 'status':
         // Only the idle of that very cell: those of comms and subshells come before `%load_ext` is through.
         if (content.execution_state === 'idle' && this.loading.delete(parent)) {
+          this.isLoading = true;
           void this.connect();
         }
     }
@@ -189,6 +196,8 @@ export class NotebookState implements INotebookState, IDisposable {
   private close: (() => void) | null = null;
   private attempts = 0;
   private loading = new Set<string>();
+  private isStarted = false;
+  private isLoading = false;
   private isConnecting = false;
   private isLive = false;
   private wasLive = false;

@@ -53,6 +53,10 @@ c.LabApp.user_settings_dir = os.path.join(os.environ["NUMGUARD_HOME"], "settings
 
 KERNEL_IS_IDLE = """() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"""
 
+SOURCES = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map(c => c.sharedModel.getSource())"""
+CURSOR = """() => { const n = window.jupyterapp.shell.currentWidget.content;
+  return [n.activeCellIndex, n.activeCell.editor.getCursorPosition().line + 1]; }"""
+
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +131,8 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path, seconds
 class Lab:
     """JupyterLab in a page. `foreign` lists every request that went elsewhere than to the server."""
 
+    IDLE = KERNEL_IS_IDLE
+
     def __init__(self, page: Page, address: str, folder: Path) -> None:
         self.page, self.address, self.folder = page, address, folder
         self.foreign: list[str] = []
@@ -139,17 +145,41 @@ class Lab:
     def open(self, name: str, cells: list[str] | None = None) -> None:
         """Open the notebook `name`, first written with `cells` where they are given; wait until its kernel is idle."""
         if cells is not None:
-            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-            # Without a kernel named here JupyterLab asks which one to use.
-            notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-            nbformat.write(notebook, self.folder / name)
+            self.write(name, cells)
         self.page.goto(f"{self.address}/lab/tree/{name}?reset")
         self.ready()
+
+    def write(self, name: str, cells: list[str]) -> None:
+        """A notebook file of these cells, never run."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        # Without a kernel named here JupyterLab asks which one to use.
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.folder / name)
 
     @property
     def panel(self) -> Locator:
         """The side panel."""
         return self.page.locator("#jupyter-numguard-panel")
+
+    @property
+    def status(self) -> Locator:
+        """What the side panel says first of the report."""
+        return self.panel.locator(".jp-Numguard [role=status]").first
+
+    @property
+    def cells(self) -> Locator:
+        """The code cells of the notebook that is in front."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell")
+
+    def sources(self) -> list[str]:
+        """The text of all cells."""
+        out: list[str] = self.page.evaluate(SOURCES)
+        return out
+
+    def cursor(self) -> list[int]:
+        """Index of the active cell, and the 1-based line of the cursor in it."""
+        out: list[int] = self.page.evaluate(CURSOR)
+        return out
 
     def ready(self) -> None:
         """Wait for the notebook on the page and its kernel."""
@@ -169,6 +199,28 @@ class Lab:
         self.page.wait_for_function("e => /\\[\\d+\\]/.test(e.textContent)", arg=last.element_handle(), timeout=60_000)
         self.page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
 
+    def run(self, index: int) -> None:
+        """Run one cell and wait for its end."""
+        self.page.evaluate("i => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index)
+        self.command("notebook:run-cell")
+        self.page.wait_for_function(KERNEL_IS_IDLE)
+
+    def settings(self, **values: Any) -> None:
+        """The reader's settings of numguard; a page that is opened later has them."""
+        self.settings_of("jupyter-numguard:plugin", **values)
+
+    def settings_of(self, plugin: str, **values: Any) -> None:
+        """The reader's settings of any part of JupyterLab."""
+        url = f"{self.address}/lab/api/settings/{plugin}"
+        assert self.page.request.put(url, data={"raw": json.dumps(values)}).ok
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel, as the server does for any page."""
+        kernels = self.page.request.get(f"{self.address}/api/kernels").json()
+        for kernel in kernels:
+            if kernel["execution_state"] == "busy":
+                assert self.page.request.post(f"{self.address}/api/kernels/{kernel['id']}/interrupt").ok
+
     def save(self) -> None:
         """Save the notebook and wait until it is saved."""
         self.command("docmanager:save")
@@ -181,8 +233,10 @@ class Lab:
 
 
 @pytest.fixture
-def lab(page: Page, server: tuple[str, Path]) -> Lab:
+def lab(page: Page, server: tuple[str, Path]) -> Iterator[Lab]:
     """JupyterLab in a fresh page."""
     page.set_default_timeout(30_000)
     expect.set_options(timeout=30_000)
-    return Lab(page, *server)
+    lab = Lab(page, *server)
+    yield lab
+    lab.settings()

@@ -7,7 +7,7 @@
 import type { Finding, Report } from '../contract';
 import { Actions, Context, keyOf, State } from './context';
 import { toMarkdown } from './clipboard';
-import { button, Child, h, quiet } from './elements';
+import { button, Child, code, h, quiet } from './elements';
 import { hints, reasons } from './reasons';
 import { label } from './spelling';
 import { story } from './story';
@@ -97,7 +97,8 @@ function drawReport(view: View, report: Partial<Report> | null, context: Context
     view.strip.firstElementChild.scrollLeft = at ?? 1e6;
   }
   if (!report?.execution) {
-    setText(view.status, 'ng-calm', context.t('No report yet. Put %%numguard on top of a cell and run it.'));
+    const words = context.t('No report yet. Put this on top of a cell and run it:');
+    setText(view.status, 'ng-calm', words, ' ', code('%%numguard'));
     view.body.replaceChildren();
     return;
   }
