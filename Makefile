@@ -4,6 +4,7 @@
 #   make lab     open JupyterLab on that notebook
 #   make test    the whole test suite, in real kernels and a real browser
 #   make bench   what numguard costs, against its limits and peers (some minutes)
+#   make docs    the documentation site, out/docs/docs/index.html; a warning is an error
 #   make check   what needs no test: style, types, layers, generated files
 #
 # All share one environment, .venv, made on first use from pyproject.toml and constraints.txt.
@@ -18,11 +19,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 # Node and jlpm may be those of the environment.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo lab extension test bench check format generate clean
+.PHONY: demo lab extension test bench docs check format generate clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
-	$(BIN)/python scripts/quickstart.py
+	$(BIN)/python scripts/notebooks.py
 
 lab: extension
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
@@ -41,6 +42,9 @@ test: extension
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
+docs: $(STAMP)
+	$(BIN)/sphinx-build -q -W --keep-going -b html -c docs . out/docs
+
 check: extension
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,6 +52,8 @@ check: extension
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/schema.py --check
 	$(BIN)/python scripts/rule_pages.py --check
+	$(BIN)/python scripts/report_page.py --check
+	$(BIN)/codespell *.md docs notebooks/*.py scripts jupyter_numguard tests
 	cd labextension && jlpm run lint
 
 # Mend what `make check` would complain of and a program can mend.
@@ -56,11 +62,12 @@ format: extension
 	$(BIN)/ruff format .
 	cd labextension && jlpm run format
 
-# Write the generated files again: the report's schema, the rules' pages, the outputs in the quickstart.
+# Write the generated files again: the report's schema, the rules' pages, the outputs in the notebooks.
 generate: $(STAMP)
 	$(BIN)/python scripts/schema.py
 	$(BIN)/python scripts/rule_pages.py
-	$(BIN)/python scripts/quickstart.py --save
+	$(BIN)/python scripts/report_page.py
+	$(BIN)/python scripts/notebooks.py all --save
 
 $(STAMP): pyproject.toml constraints.txt scripts/environment.py
 	$(PYTHON) scripts/environment.py venv $(VENV)

@@ -61,7 +61,7 @@ def make_venv(folder: Path) -> None:
             apt_install(f"python{version}-venv")
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
     print("Installing numguard, the frameworks and JupyterLab (minutes on the first run)", flush=True)
-    wanted = ["-e", f"{ROOT}[lab,test,check]", *FRAMEWORKS, *([] if has_node() else [NODE])]
+    wanted = ["-e", f"{ROOT}[lab,test,check,docs]", *FRAMEWORKS, *([] if has_node() else [NODE])]
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", *wanted], check=True, cwd=ROOT
     )

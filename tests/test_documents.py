@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from jupyter_numguard.model import Category
 
+from .harness import run_one
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "jupyter_numguard"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
+EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+# What the Python cells of a document take for granted.
+GRANTED = {
+    "README.md": """import torch
+import jupyter_numguard
+pixels, labels, rows = torch.rand(20, 8), torch.randint(0, 3, (20,)), torch.arange(20)
+model = torch.nn.Linear(8, 3)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e4)
+loss = torch.zeros(1)""",
+}
+
+
+def fences(text: str) -> list[tuple[str, str]]:
+    """(language, code) of every fenced block that is no directive of the site."""
+    blocks = re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.M | re.S)
+    return [(language, code) for language, code in blocks if not language.startswith("{")]
+
+
+def prose(path: Path) -> str:
+    """The text of a document, or of a notebook's Markdown cells."""
+    if path.suffix == ".md":
+        return path.read_text()
+    return "\n\n".join(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
 
 
 def test_every_room_is_on_the_map() -> None:
@@ -25,10 +57,13 @@ def test_every_room_is_on_the_map() -> None:
     assert {"jupyter_numguard", "static"} == named - there - backends
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("document", [*DOCUMENTS, *NOTEBOOKS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
-    """Every relative link in a document leads to a file of the project."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", document.read_text())
+    """Every relative link in a document or notebook leads to a file of the project; an address outside is well formed."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", prose(document))
+    outside = re.findall(r"\]\((https?:[^)]*)\)", prose(document))
+
+    assert [] == [link for link in outside if not re.fullmatch(r"https://[\w.-]+\.[a-z]{2,}(/[\w./~%#?=&+-]*)?", link)]
 
     assert [] == [link for link in links if not (document.parent / link).exists()]
 
@@ -38,3 +73,83 @@ def test_glossary_has_the_nine_categories() -> None:
     rows = re.findall(r"^\| (C\d) \| ([^|]+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.M)
 
     assert [(category.name, category.value) for category in Category] == rows
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_documents_are_there(document: Path) -> None:
+    """Every command of a block that is no Python is a target of make, a test run, or an installation of what there is."""
+    lines = [
+        line for language, code in fences(document.read_text()) if language in ("", "sh") for line in code.splitlines()
+    ]
+    for line in lines:
+        make = re.match(r"make ([\w-]+)", line)
+        install = re.match(r'pip install "?\.(?:\[([\w,]+)\])?"?$', line)
+        is_picture = re.search(r"──|[│└├]", line)
+
+        assert not line.strip() or make or install or is_picture, line
+        assert make is None or make[1] in TARGETS
+        assert install is None or set((install[1] or "").split(",")) <= EXTRAS | {""}
+
+
+@pytest.mark.parametrize("document", GRANTED)
+def test_cells_in_documents_run(document: str) -> None:
+    """The Python blocks of a document run as cells, one after the other, and what they are about happens."""
+    cells = [code for language, code in fences((ROOT / document).read_text()) if language == "python"]
+    ran = run_one([GRANTED[document], *cells])
+
+    assert [None] * len(ran) == [cell.error for cell in ran]
+    assert ["loss"] == [f["variable"] for cell in ran for f in cell.alarms if f["variable"] == "loss"][:1]
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, *NOTEBOOKS], ids=lambda path: str(path.relative_to(ROOT)))
+def test_magics_in_documents_are_there(document: Path) -> None:
+    """Every `%numguard …` that a text names is a command, every option of `%%numguard` an option, every rule a rule."""
+    told = prose(document)
+    rules = {path.stem for path in (PACKAGE / "rules").glob("[a-z]*.py")}
+    codes = {re.match(r'"""(NG\d+)', (PACKAGE / "rules" / f"{rule}.py").read_text())[1] for rule in rules}  # type: ignore[index]
+    commands = set(re.findall(r"`%numguard ([a-z]+)", told))
+    known = set("on off status report lineage explain mute unmute reset".split())
+
+    assert set() == commands - known
+    assert set() == set(re.findall(r"`%%numguard --([a-z]+)", told)) - {"stop", "quiet"}
+    assert set() == set(re.findall(r"explain (NG\d{3})", told)) - codes
+
+
+def test_spelling() -> None:
+    """No word of the texts is a known misspelling; the notebooks' text included."""
+    text = "\n".join(prose(path) for path in [*DOCUMENTS, *NOTEBOOKS])
+    done = subprocess.run(
+        [sys.executable, "-m", "codespell_lib", "-"], input=text, capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert "" == done.stdout
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    """What `make docs` does, in a folder of its own: every page is there, the notebooks with their reports."""
+    options = ["-q", "-W", "--keep-going", "-b", "html", "-d", str(tmp_path / "doctrees"), "-c", "docs"]
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, ".", str(tmp_path / "site")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    pages = {path.stem for path in (tmp_path / "site").rglob("*.html")}
+    report = (tmp_path / "site" / "notebooks" / "quickstart.html").read_text()
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert set() == {path.stem for path in [*DOCUMENTS, *NOTEBOOKS]} - pages
+    assert "origin" in report
+    assert "numguard" in report
+
+
+def test_the_page_about_the_format_names_every_field() -> None:
+    """docs/report-format.md is made from the schema: `make generate` was run."""
+    done = subprocess.run(
+        [sys.executable, "scripts/report_page.py", "--check"], capture_output=True, text=True, cwd=ROOT
+    )
+    schema = json.loads((PACKAGE / "report.schema.json").read_text())
+    page = (ROOT / "docs" / "report-format.md").read_text()
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert set() == {f"## {name}" for name in schema["$defs"]} - set(page.splitlines())

@@ -43,7 +43,7 @@ def reports(notebook: NotebookNode, cell_id: str) -> list[dict[str, Any]]:
 def demo() -> tuple[str, NotebookNode]:
     """What `make demo` prints and the notebook it leaves."""
     EXECUTED.unlink(missing_ok=True)
-    command = [sys.executable, str(ROOT / "scripts" / "quickstart.py")]
+    command = [sys.executable, str(ROOT / "scripts" / "notebooks.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout, nbformat.read(EXECUTED, as_version=4)
@@ -51,8 +51,8 @@ def demo() -> tuple[str, NotebookNode]:
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    """scripts/quickstart.py as a module."""
-    spec = importlib.util.spec_from_file_location("quickstart_script", ROOT / "scripts" / "quickstart.py")
+    """scripts/notebooks.py as a module."""
+    spec = importlib.util.spec_from_file_location("notebooks_script", ROOT / "scripts" / "notebooks.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
