@@ -76,19 +76,19 @@ def seconds_each(call: Callable[[], object], at_least: float = 0.02, repeats: in
     call()
     number, spent = 1, 0.0
     while True:
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(number):
             call()
-        spent = time.perf_counter() - start
+        spent = time.process_time() - start
         if spent >= at_least:
             break
         number = max(number + 1, min(number * 10, int(number * at_least / max(spent, 1e-9)) + 1))
     best = spent / number
     for _ in range(repeats - 1):
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(number):
             call()
-        best = min(best, (time.perf_counter() - start) / number)
+        best = min(best, (time.process_time() - start) / number)
     return best
 
 

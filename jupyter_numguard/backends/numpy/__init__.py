@@ -63,7 +63,7 @@ class NumpyBackend(Backend):
 
     def probe(self, tensors: Sequence[Any]) -> Probe:
         """Host memory: the flags are exact at once, nothing is pending."""
-        return Probe([dense.is_nonfinite(t) for t in tensors], [])
+        return Probe(list(dense.are_nonfinite(tensors)), [])
 
     def count(self, tensor: Any) -> tuple[Counts, tuple[int, ...]]:
         """See `statistics.count`."""

@@ -14,11 +14,12 @@ them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..bits import HALVES, has_nonfinite
 from .state import silence
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,9 +27,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SCREEN_ABOVE = 16_384  # elements; below, the dot product and its error state cost more than isfinite
 _CHUNK = 1 << 20  # elements looked at together, so that temporaries stay small whatever the size
 _MAX_DEPTH = 4  # of arrays inside object arrays
-# 16-bit floats: largest finite magnitude ends below these bits. As a signed integer every positive non-finite value is at
-# or above the first; as an unsigned one every negative non-finite value is at or above the second.
-_BITS = {"float16": (0x7C00, 0xFC00), "bfloat16": (0x7F80, 0xFF80)}
+_TURN = 1 << 26  # elements between two chances for a KeyboardInterrupt
+_SMALL = 4096  # elements; below it a call costs more than its memory traffic: such arrays are looked at together
+_BUFFER = 1 << 18  # elements that are copied together at most
 
 
 def plain(value: Any) -> Array:
@@ -62,24 +63,64 @@ def _is_extension(dtype: np.dtype[Any]) -> bool:
 
 def is_known(dtype: np.dtype[Any]) -> bool:
     """Whether the dtype can be checked: every dtype of numpy, and those of ml_dtypes."""
-    return not _is_extension(dtype) or dtype.itemsize == 1 or dtype.name in _BITS
+    return not _is_extension(dtype) or dtype.itemsize == 1 or dtype.name in HALVES
+
+
+def are_nonfinite(values: Sequence[Any]) -> list[bool]:
+    """Whether any element that counts is NaN or Inf, exactly, of each. No warning is made or lost."""
+    with silence():
+        flags = [False] * len(values)
+        small: dict[Any, list[int]] = {}
+        held = 0
+        for i, a in enumerate(values):
+            if type(a) is np.ndarray and a.dtype.char in "fd" and 0 < a.size <= _SMALL:
+                small.setdefault(a.dtype, []).append(i)
+                held += a.size
+                if held > _BUFFER:
+                    _look_together(small, values, flags)
+                    held = 0
+            else:
+                flags[i] = _is_nonfinite(a)
+        _look_together(small, values, flags)
+        return flags
+
+
+def _look_together(groups: dict[Any, list[int]], values: Sequence[Any], flags: list[bool]) -> None:
+    """One look at a copy of all; only where it is non-finite one at each."""
+    for group in groups.values():
+        arrays = [values[i] for i in group]
+        together = arrays[0] if len(group) == 1 else np.concatenate([a.reshape(-1) for a in arrays])
+        if not np.isfinite(together).all():
+            for i, a in zip(group, arrays, strict=True):
+                flags[i] = not np.isfinite(a).all()
+    groups.clear()
 
 
 def is_nonfinite(value: Any) -> bool:
-    """Whether any element that counts is NaN or Inf, exactly. No warning is made or lost."""
+    """`are_nonfinite` of one."""
+    return are_nonfinite([value])[0]
+
+
+def _is_nonfinite(value: Any) -> bool:
     mask = mask_of(value)
     a = plain(value)
     if a.size == 0 or not can_be_nonfinite(a.dtype):
         return False
-    if mask is None and a.dtype.char in "fd" and a.dtype.isnative and a.size > SCREEN_ABOVE and a.flags.forc:
-        flat = a.ravel("K")  # a view: the memory in its own order
-        with silence():
-            if np.isfinite(np.dot(flat, flat)):  # no non-finite element can make a finite sum of squares
-                return False
-    if mask is None and a.dtype.name in _BITS and a.dtype.isnative:
-        positive, negative = _BITS[a.dtype.name]
-        return bool(a.view(np.int16).max() >= positive or a.view(np.uint16).max() >= negative)
+    if mask is None and a.dtype.isnative:
+        if a.dtype.char in "fd" and a.size > SCREEN_ABOVE and not _may_be_nonfinite(a):
+            return False
+        if a.dtype.name in HALVES:
+            return has_nonfinite(a.ravel("K") if a.flags.forc else a, a.dtype.name)
     return any(bool((~is_finite).any()) for is_finite, _ in finite_flags(a, mask))
+
+
+def _may_be_nonfinite(a: Array) -> bool:
+    """The screen: False means finite for sure. No non-finite element can make a finite sum, of squares or not."""
+    if not a.flags.forc:
+        return not np.isfinite(np.add.reduce(a, axis=None))
+    flat = a.ravel("K")  # a view: the memory in its own order
+    pieces = (flat[i : i + _TURN] for i in range(0, flat.size, _TURN))
+    return not all(np.isfinite(np.dot(piece, piece)) for piece in pieces)
 
 
 def finite_flags(a: Array, mask: Array | None = None) -> Iterator[tuple[Array, Array]]:
@@ -107,8 +148,8 @@ def _flags_of(piece: Array) -> Array:
     dtype = piece.dtype
     if dtype.kind == "O":
         return np.fromiter((not _holds_nonfinite(x) for x in piece), bool, piece.size)
-    if dtype.name in _BITS:
-        positive, negative = _BITS[dtype.name]
+    if dtype.name in HALVES:
+        positive, negative = HALVES[dtype.name]
         bits = piece.astype(dtype.newbyteorder("="), copy=False).view(np.uint16)
         return np.asarray((bits < positive) | ((bits >= 0x8000) & (bits < negative)))
     if dtype.itemsize == 1 and (dtype.kind == "f" or _is_extension(dtype)):

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from ..base import Probe
+from ..bits import has_nonfinite
+from ..digest import memory
 from .dense import FLOAT8, as_real, can_be_nonfinite, pieces
 
 _INF = float("inf")
 _SMALL = 4096  # elements; below it a call costs more than its memory traffic: such tensors are looked at together
 _BUFFER = 1 << 18  # elements that are copied together at most
-_SCREENED = 1 << 24  # elements from which on a sum (twice as fast) goes before the extremes
+_HALVES = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 _INTERRUPTIBLE = 1 << 26  # elements between two chances for a KeyboardInterrupt: about 0.1 s
 
 
@@ -104,16 +106,23 @@ def _look_together(group: list[tuple[int, torch.Tensor]], flags: list[bool | Non
 
 
 def _is_nonfinite(t: torch.Tensor) -> bool:
-    if t.dtype in FLOAT8:
+    dtype = t.dtype
+    if dtype in FLOAT8:
         return bool(_float8_flag(t))
-    if t.numel() <= _SCREENED:
+    name = _HALVES.get(dtype)
+    if name is not None and t.is_contiguous():
+        return has_nonfinite(memory(t.data_ptr(), t.numel() * 2).view("uint16"), name)
+    if t.numel() <= _SMALL or name is not None:
         return _extremes_nonfinite(t)
-    for _, piece in pieces(t, _INTERRUPTIBLE):
-        # A sum misses nothing; it overflows for large finite values, so that the extremes decide.
-        total = float(piece.sum(dtype=torch.float32 if t.dtype is torch.float16 else None))
-        if total - total != 0 and _extremes_nonfinite(piece):
-            return True
-    return False
+    if t.numel() <= _INTERRUPTIBLE:
+        return _may_be_nonfinite(t) and _extremes_nonfinite(t)
+    return any(_may_be_nonfinite(piece) and _extremes_nonfinite(piece) for _, piece in pieces(t, _INTERRUPTIBLE))
+
+
+def _may_be_nonfinite(t: torch.Tensor) -> bool:
+    """The screen: a sum misses nothing; it overflows for large finite values, so that the extremes decide."""
+    total = t.sum().item()
+    return bool(total - total != 0)
 
 
 def _extremes_nonfinite(t: torch.Tensor) -> bool:
