@@ -361,19 +361,23 @@ with np.errstate(all="ignore"):
     assert [o.variable for o in log.signals()[0].operands] == ["df['a']", "df['b']"]
 
 
+TABLE = {"a": [2.0, 0.0, 1.0], "b": [5.0, 5.0, 5.0], "c": [0.0, 0.0, 1.0]}
+
+
 @pytest.mark.parametrize(
     ("statement", "op", "zeros"),
     [
-        ("z = (t - t.mean()) / t.std()", "div", [4, 1]),  # a table: by column
+        ("z = (t[['a', 'b']] - t[['a', 'b']].mean()) / t[['a', 'b']].std()", "div", [4, 1]),  # a table: by column
         ("g = t['a'].pct_change()", "div", [1, 1]),  # it divides by the row before
         ("r = t['a'] / t['a'].shift(1)", "div", [1, 1]),  # missing values elsewhere are no reason
         ("p = t['a'] ** -0.5", "pow", [1, 0]),
+        ("f = t['c'].pct_change().fillna(0)", "div", [2, 2]),  # 0/0 and 1/0 in one call
     ],
 )
 def test_operands_of_pandas_are_measured(statement: str, op: str, zeros: list[int]) -> None:
     """Tables, columns and their plain methods are evaluated again, so that the rules have numbers."""
     pd = pytest.importorskip("pandas")
-    log, _ = run(statement, pd=pd, t=pd.DataFrame({"a": [2.0, 0.0, 1.0], "b": [5.0, 5.0, 5.0]}))
+    log, _ = run(statement, pd=pd, t=pd.DataFrame(TABLE))
     (event,) = log.signals()
     assert (event.op, [o.zeros for o in event.operands]) == (op, zeros)
 

@@ -43,7 +43,7 @@ _HERE = __file__.rsplit("backends", 1)[0]
 _INTEGER_STAYS = frozenset(
     "add subtract multiply negative absolute power floor_divide remainder reduce accumulate".split()
 )
-_MADE = {  # what a kind of signal leaves where the result itself cannot be had
+_MADE = {  # what a kind of signal leaves where the result itself cannot be had; one call signals in this order
     "divide by zero": NonFiniteState(nan=False, inf=True),
     "overflow": NonFiniteState(nan=False, inf=True),
     "invalid value": NonFiniteState(nan=True, inf=False),
@@ -62,12 +62,18 @@ class _Place:
 
 @dataclass(slots=True)
 class _Live:
-    """A recorded signal of the running top-level statement whose value may still be somewhere."""
+    """A recorded signal of the running top-level statement whose value may still be somewhere.
+
+    Attributes:
+        number, rank: The how-many-th signal of its place, and the position of its kind in `_MADE`.
+    """
 
     event: OpEvent
     place: _Place
     chain: Chain
     before: set[Where]
+    number: int
+    rank: int
 
 
 class SignalRecorder(AbstractContextManager[None]):
@@ -157,7 +163,7 @@ class SignalRecorder(AbstractContextManager[None]):
         chain = chain_of(frames, self._locate)
         nonfinite = nonfinite_names(frames)
         states = [state(o.value) for o in operation.operands if o.value is not MISSING]
-        self._settle(chain, nonfinite)
+        self._settle(chain, nonfinite, place, _rank(text))
         if not any(live.place is place for live in self._live):
             self._record(text, user, package, place, operation, made, states, chain, nonfinite)
 
@@ -194,7 +200,7 @@ class SignalRecorder(AbstractContextManager[None]):
         event.is_signal, event.is_absorbed, event.confined_to = True, False, None
         if marks:
             self._log.mark(marks, event, values.alive(operation.target))
-        self._live.append(_Live(event, place, chain, nonfinite))
+        self._live.append(_Live(event, place, chain, nonfinite, place.count, _rank(text)))
         self._rate()
 
     def _parents(self, operation: Operation, states: list[NonFiniteState]) -> list[OpEvent]:
@@ -216,11 +222,13 @@ class SignalRecorder(AbstractContextManager[None]):
         return parents
 
     # --- what became of earlier signals -------------------------------------------------------------------------------
-    def _settle(self, now: Chain, nonfinite: set[Where]) -> None:
+    def _settle(self, now: Chain, nonfinite: set[Where], place: _Place, rank: int) -> None:
         """Drop the earlier signals whose values went nowhere, and note those that only their own target holds."""
         kept: list[_Live] = []
         for live in self._live:
-            if is_in_progress(live.chain, now):
+            # x/0 and 0/0 in one array: the call that signalled a moment ago signals again.
+            is_same_call = live.place is place and live.number == place.count - 1 and live.rank < rank
+            if is_in_progress(live.chain, now) or (is_same_call and live.chain == now):
                 kept.append(live)
                 continue
             own = own_targets(live.chain, now)
@@ -266,3 +274,7 @@ def _summary(operand: Operand) -> TensorSummary:
         return TensorSummary(operand.name, "unknown", (), "cpu", measured="after")
     form: Any = operand.form
     return TensorSummary(operand.name, dtype_name(form), tuple(np.shape(form)), "cpu", measured="after")
+
+
+def _rank(text: str) -> int:
+    return next((i for i, begin in enumerate(_MADE) if text.startswith(begin)), len(_MADE))
