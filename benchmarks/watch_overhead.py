@@ -1,0 +1,68 @@
+"""What watching costs: cells on a real IPython shell with numguard on and off, in turn."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+
+from .pairs import Row, run
+
+NAMESPACES = {
+    "torch tensors": "for i in range(1000): globals()[f'v{i}'] = torch.randn(8, 8)",
+    "numpy arrays": "for i in range(1000): globals()[f'v{i}'] = np.random.randn(8, 8)",
+}
+TRAIN = "for _ in range({number}): step()"
+
+
+def rows(rounds: int) -> Iterator[Row]:
+    """A trivial cell among 1,000 variables; training cells of about a second."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from . import programs
+
+    shell = InteractiveShell.instance()
+    shell.history_manager.enabled = False
+
+    def cell(code: str) -> float:
+        start = time.process_time()
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            result = shell.run_cell(code, store_history=True)
+        spent = time.process_time() - start
+        result.raise_error()
+        return spent * 1e3
+
+    def pairs(code: str, number: int) -> tuple[float, float]:
+        """(median more in ms, median ratio)."""
+        more, ratios = [], []
+        for _ in range(number):
+            cell("%numguard off")
+            off = cell(code)
+            cell("%numguard on")
+            cell("z = 1")
+            on = cell(code)
+            more.append(on - off)
+            ratios.append(on / off)
+        return statistics.median(more), statistics.median(ratios)
+
+    cell("%load_ext jupyter_numguard")
+    cell("import torch, numpy as np\ntorch.set_num_threads(1)")
+    for what, code in NAMESPACES.items():
+        cell(code)
+        more, _ = pairs("a = 1 + 1", rounds * 2)
+        yield Row(f"a trivial cell, 1,000 unchanged {what}", more, "ms more", "<= 5")
+        cell("for i in range(1000): del globals()[f'v{i}']")
+    for name, make in {**programs.TORCH, "numpy MLP": programs.numpy_mlp}.items():
+        shell.user_ns["step"] = step = make()
+        step()
+        start = time.process_time()
+        step()
+        number = max(1, int(1 / max(time.process_time() - start, 1e-4)))
+        _, ratio = pairs(TRAIN.format(number=number), rounds)
+        yield Row(f"watch / plain, a training cell of a second, {name}", ratio, bar="<= 1.03")
+
+
+if __name__ == "__main__":
+    run(rows, rounds=5)
