@@ -12,6 +12,8 @@ from .model import ExecutionRef, Place, Span
 from .oplog import Site
 from .source import Source
 
+MAX_CELLS = 1_000  # sources of cells that are kept where no function of theirs is alive
+
 
 @lru_cache(maxsize=64)
 def _file_source(_file: str, text: str) -> Source:
@@ -36,11 +38,18 @@ class CodeMap:
     def __init__(self) -> None:
         self._by_code: dict[int, tuple[weakref.ref[CodeType], Cell]] = {}
         self._by_file: dict[str, Cell] = {}
+        self._prune_at = MAX_CELLS
 
     def add(self, code: CodeType, cell: Cell) -> None:
         """Remember that `code`, and every function defined in it, stands in `cell`."""
         todo = [code]
+        self._by_file.pop(code.co_filename, None)
         self._by_file[code.co_filename] = cell
+        while len(self._by_file) > MAX_CELLS:
+            del self._by_file[next(iter(self._by_file))]
+        if len(self._by_code) > self._prune_at:
+            self.prune()
+            self._prune_at = 2 * len(self._by_code) + MAX_CELLS
         while todo:
             code = todo.pop()
             self._by_code[id(code)] = (weakref.ref(code), cell)
@@ -70,7 +79,7 @@ class CodeMap:
 
     def source_of_execution(self, ref: ExecutionRef | None) -> Source | None:
         """The source that an execution ran, if it is still known."""
-        return next((c.source for c in self._by_file.values() if c.ref == ref), None)
+        return next((c.source for c in reversed(self._by_file.values()) if c.ref == ref), None)
 
     def names_at(self, site: Site) -> tuple[tuple[str, ...], str | None]:
         """Paths that the failing statement and the statements that bind its names load, and the path that it binds."""

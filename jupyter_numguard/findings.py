@@ -16,7 +16,7 @@ from .nonfinite import NonFinite
 from .oplog import Key, OpEvent, OpLog
 from .pattern import source_around, statements_of
 from .statements import StatementRun
-from .steps import steps_of
+from .steps import root_of, steps_of
 from .versions import Run
 
 
@@ -36,6 +36,18 @@ class Explained:
     samples: Mapping[str, object]
     order: tuple[int, int, int]
     became: tuple[int, int] = (0, 0)
+
+
+def as_named(found: Sequence[NonFinite], paths: Mapping[Key, tuple[str, ...]]) -> list[NonFinite]:
+    """Each under a variable's path, also what was met first as the displayed value (`Out[5]`), which lies nearer."""
+    by_variable = {n.key for n in found if not n.path.startswith("Out[")}
+    out = []
+    for n in found:
+        path = next((p for p in paths.get(n.key, ()) if not p.startswith("Out[")), None)
+        if path is not None and n.path.startswith("Out[") and n.key not in by_variable and n.path == n.leaf:
+            n = dataclasses.replace(n, path=path, leaf=path, root=root_of(path))
+        out.append(n)
+    return out
 
 
 def group_by_memory(

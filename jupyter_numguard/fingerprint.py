@@ -50,7 +50,7 @@ FAR_CALLS = frozenset({"backward", "manual_backward"})  # writes gradients of te
 _PLAIN = frozenset({type(None), bool, int, str, bytes, float, complex})
 _SMALL = (bool, int, type(None), complex, range, slice, type(...), type(NotImplemented))
 _GENERATORS = (GeneratorType, CoroutineType, AsyncGeneratorType)
-_MODULE_PARTS = ("._parameters", "._buffers", "._modules")  # torch shows their elements as attributes
+_MODULE_PARTS = frozenset({"._parameters", "._buffers", "._modules"})  # torch shows their elements as attributes
 
 
 class Camera:
@@ -213,27 +213,15 @@ class Camera:
                 node.digest = content.get("")
                 return
         attributes = list(self._inside.attributes(value))
-        names = {s for s, _ in attributes}
-        if names.issuperset(_MODULE_PARTS):
-            for suffix, child in attributes:
-                if suffix in _MODULE_PARTS and type(child) is dict:
-                    self._parts(node, [(f".{k}", v) for k, v in list(child.items()) if type(k) is str])
-                elif not (isinstance(child, dict) and not child):  # a module has a dozen empty dictionaries
-                    node.parts[suffix] = self._token(child)
-            self._parts(node, [(".__class__", type(value))] if self._class_parts(type(value)) else [])
-            return
-        opened = next((c for b in self._backends if (c := b.children(value)) is not None), None)
-        if opened is not None and not names:
-            for suffix, child in opened:
+        is_module = {suffix for suffix, _ in attributes}.issuperset(_MODULE_PARTS)
+        for suffix, child in attributes:
+            # A module shows the elements of its tables itself, and has a dozen dictionaries that are empty.
+            if not (is_module and (suffix in _MODULE_PARTS or (isinstance(child, dict) and not child))):
+                node.parts[suffix] = self._token(child)
+        for suffix, child in next((c for b in self._backends if (c := b.children(value)) is not None), ()):
+            if (suffix or ".value") not in node.parts:
                 self._kept.append(child)
                 node.parts[suffix or ".value"] = self._token(child)
-            return
-        self._parts(node, attributes)
-        if opened is not None:
-            for suffix, child in opened:
-                if (suffix or ".value") not in node.parts:
-                    self._kept.append(child)
-                    node.parts[suffix or ".value"] = self._token(child)
 
     def _dict(self, node: Node, value: Any) -> None:
         items = list(dict.items(value))

@@ -23,7 +23,7 @@ from .diagnose import diagnose
 from .errors import NonFiniteError, UsageError
 from .execution import Execution
 from .executions import Effects
-from .findings import Explained, explain, explain_event, group_by_memory, in_order, marked
+from .findings import Explained, as_named, explain, explain_event, group_by_memory, in_order, marked
 from .frames import is_user_file
 from .lineage import Lineage
 from .live import Live
@@ -40,6 +40,7 @@ from .model import (
     Status,
 )
 from .model import Execution as ExecutionFacts
+from .names import UserNames
 from .nonfinite import NonFinite, find_nonfinite, probe
 from .oplog import Key, OpLog
 from .outside import writer_of
@@ -111,13 +112,14 @@ class Session:
         self._told: dict[str, Finding] = {}  # of what is known: the finding that was reported, by path
         self._muted: set[str] = set()
         self._running: dict[int, Execution] = {}
+        self._names = UserNames(self._space)
         self._chronicle = Chronicle(self.roots, self._space)
         self._checks = Checks()
 
     # --- life of a cell ---------------------------------------------------------------------------------------------
     def roots(self) -> dict[str, object]:
         """The user's own names, with what they hold."""
-        return snapshot.users_own(self._space())
+        return self._names.values()
 
     def _space(self) -> Mapping[str, object]:
         space: Mapping[str, object] = self._namespace if self._namespace is not None else self.shell.user_ns
@@ -229,6 +231,8 @@ class Session:
         )
         progress.clear()
         found, checked, final = reading.found, reading.checked, reading.final
+        paths = snapshot.aliases_of(final) if found else {}
+        found = as_named(found, paths)
         stayed = {
             p: k for p, k in self._known.items() if reading.names is not None and _base_of(p) not in reading.names
         }
@@ -249,17 +253,20 @@ class Session:
         scaled = _has_scaler(roots)
         explained: list[Explained] = []
         known = {p: k for p, k in stayed.items() if _base_of(p) in roots}
-        paths = snapshot.aliases_of(final) if found else {}
         del final, reading  # they hold the user's tensors
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         bindings = self._chronicle.bindings() if found or locals_ else []
         for n, aliases in group_by_memory(found, paths):
+            is_news = self._is_news(n, bound)
+            if not is_news and not self._is_muted(n.path):
+                known |= dict.fromkeys((n.path, *aliases), dataclasses.replace(self._known[n.path], state=n.state))
+                continue
             e = explain(
                 n, aliases, self._lineage, self._code, bindings, scaled=scaled, log=log, names=paths, found=found
             )
             now_known = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
             known |= dict.fromkeys((n.path, *aliases), now_known)
-            if self._is_news(n, bound):
+            if is_news:
                 explained.append(e)
         for n, function in locals_:
             e = explain(n, (), self._lineage, self._code, bindings, function=function, log=log, names=paths)

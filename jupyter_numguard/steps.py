@@ -39,7 +39,7 @@ def steps_of(
     rows += [_event_row(event, code) for event in answer.chain if event.site is not None]
     origin = answer.origin
     if origin is not None and not any(_same_place(r, origin) for r in rows):
-        known = chain[-1].path if chain and origin.kind == "external" else variable
+        known = chain[-1].path if chain else variable
         name = (origin.result.variable if origin.result is not None else None) or known
         rows.append(_row(_place(origin), name, _EVENT_OF.get(origin.kind, "bound"), "nonfinite"))
     measured = {o.variable: o for o in origin.operands if o.variable is not None} if origin is not None else {}
@@ -84,7 +84,10 @@ def _counts(summary: TensorSummary | None) -> Counts | None:
 def _before(run: StatementRun, measured: dict[str, TensorSummary]) -> list[Step]:
     """What the statement behind the origin read, back to the first cells: tensors, and what came from outside."""
     rows = []
-    for v in told_once(ancestors(run.past)):
+    past = ancestors(run.past)
+    if len(past) > 8 * MAX_STEPS:  # what would be left out of the middle anyway
+        past = past[: 4 * MAX_STEPS] + past[-4 * MAX_STEPS :]
+    for v in told_once(past):
         if v.state == "unknown" and v.change != "external":
             continue  # no tensor: a module, a function, a number of steps
         row = step_of(v)
