@@ -234,6 +234,40 @@ def test_a_function_traced_before_is_seen_and_stays_as_it_was() -> None:
     assert ["logs", "logs"] == run.names["traces"]
 
 
+def test_a_lost_step_gives_the_operands_that_its_failing_operation_got() -> None:
+    """Although the step wrote over the variable that they came from."""
+    cell = """import tensorflow as tf
+v = tf.Variable([4.0, 1.0])
+@tf.function
+def step(x):
+    ratio = v - x
+    y = tf.math.log(ratio)
+    v.assign(y)
+    return y"""
+    run = Run(cell, "for i in range(5):\n    y = step(tf.constant([1.0, 1.0]) if i else tf.constant([0.0, 0.0]))")
+    event = run.origins("v")[0]
+
+    assert (0, 6, "log", "forward", 2) == run.said("v")
+    assert [(2, -1.0, pytest.approx(0.3862944))] == [(o.size, o.min, o.max) for o in event.operands]
+    assert "exact" == event.confidence
+
+
+def test_a_step_that_is_run_again_has_no_effects(tmp_path: Path) -> None:
+    """Neither a variable of the user's nor a file is touched when the operands are looked for."""
+    cell = f"""import tensorflow as tf
+count = tf.Variable(0.0)
+@tf.function
+def step(x):
+    count.assign_add(1.0)
+    tf.print("ran", output_stream="file://{tmp_path}/out.txt")
+    return tf.math.log(x - count)"""
+    run = Run(cell, "for _ in range(2):\n    y = step(tf.constant([2.0]))")
+
+    assert [0.0] == [o.min for o in run.origins("y")[0].operands]
+    assert 2.0 == float(run.names["count"])
+    assert 2 == (tmp_path / "out.txt").read_text().count("ran")
+
+
 def test_two_lost_functions_are_told_apart() -> None:
     """Each result, and what is made of it, leads into its own function; a finite one into none."""
     run = Run(_FUNCTIONS, "a = logs(tf.constant(0.0)) * 1.0\nb = divides(tf.constant(0.0)) * 1.0\nc = divides(tf.constant(2.0))\n"
