@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .codemap import CodeMap
 from .forward_lines import placed
+from .growth import Series
 from .histories import shown_of, trends_of
 from .lineage import Lineage, run_of_origin
 from .model import Counts, ExecutionRef, Finding, Framework, Held, LineagePath, Origin, TensorInfo
@@ -81,11 +82,12 @@ def explain(
     log: OpLog | None = None,
     names: Mapping[Key, tuple[str, ...]] | None = None,
     found: Sequence[NonFinite] = (),
+    lists: Sequence[tuple[str, Series]] = (),
 ) -> Explained:
     """Where one non-finite tensor came from and whether it is meant.
 
     Args:
-        found: Everything that is non-finite after the cell.
+        found: Everything that is non-finite after the cell; `lists` are the lists of numbers among it, for how it grew.
         log: What was recorded in this execution; `names` are the paths of every memory. Both only for how it grew.
         bindings: The statements that last bound each name that is there now, oldest first.
         function: Name of the function whose local variable this is; None for the notebook's own.
@@ -100,7 +102,7 @@ def explain(
         intended = "gradient of a step that the GradScaler skips while it looks for a scale"
     elif answer.event is None and _looks_like_mask(n, answer.origin):
         intended = "attention mask: 0 where it looks, -Inf where it does not"
-    trends = trends_of(n.path, n.key, answer, log, names or {}, code) if intended is None else ()
+    trends = trends_of(n.path, n.key, answer, log, names or {}, code, lists) if intended is None else ()
     statements, later = statements_of(answer, run_of_origin(answer, version), bindings, code)
     finding = Finding(
         variable=n.path,

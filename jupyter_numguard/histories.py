@@ -10,27 +10,34 @@ from .codemap import CodeMap
 from .growth import Series, rising_end
 from .lineage import Answer
 from .model import History, Origin, Trend
+from .nonfinite import NonFinite
 from .oplog import Key, OpEvent, OpLog, Site
 
 MAX_TRENDS = 8
+MIN_LIST = 4  # elements before the first non-finite one, for a list to tell how something grew
 _BACKWARD = re.compile(r"^(?:\w+ = )?(.+?)\.backward\(|\bgrad\(\s*([\w.]+)")
+_ELEMENT = re.compile(r"\[\d+\]")
 _ROOT = re.compile(r"[.\[]")
 
 
 def trends_of(
-    variable: str, key: Key | None, answer: Answer, log: OpLog | None, names: Mapping[Key, Sequence[str]], code: CodeMap
-) -> tuple[Trend, ...]:
+    variable: str, key: Key | None, answer: Answer, log: OpLog | None, names: Mapping[Key, Sequence[str]], code: CodeMap,
+    lists: Sequence[tuple[str, Series]] = (),
+) -> tuple[Trend, ...]:  # fmt: skip
     """What was recorded around one finding, the closest to it first: its own, its origin's line, losses, parameters.
 
     Args:
         names: The paths of every memory that the notebook holds.
+        lists: Lists of numbers that became non-finite, with what they hold before: losses that a loop appended.
     """
     origin = answer.origin
-    if log is None or origin is None:
-        return ()
+    if origin is None or origin.kind != "op":
+        return _of_lists(lists, variable) if origin is not None and origin.kind == "unknown" else ()
+    if log is None:
+        return _of_lists(lists, variable)
     own: list[Trend] = []
     near: list[Trend] = []
-    losses: list[Trend] = []
+    losses: list[Trend] = list(_of_lists(lists, variable))
     for site in log.sites.values():
         trend = _of_site(site, answer.event, code)
         if trend is None:
@@ -52,9 +59,40 @@ def trends_of(
     return tuple(dict.fromkeys([*mine, *own, *near, *rest]))[:MAX_TRENDS]
 
 
+def number_lists(found: Sequence[NonFinite], roots: Mapping[str, object]) -> list[tuple[str, Series]]:
+    """(path, magnitudes before the first non-finite one) of the lists of numbers among what is non-finite.
+
+    A list of numpy's numbers was looked at element by element; it is the notebook's own variable or not told.
+    """
+    out = {n.leaf: n.before for n in found if n.before.step}
+    for n in found:
+        values = roots.get(n.root)
+        if n.root in out or type(values) is not list or not _ELEMENT.fullmatch(n.path[len(n.root) :]):
+            continue
+        series = out[n.root] = Series()
+        for i, value in enumerate(values):
+            if not isinstance(value, float):  # numpy's double is one
+                break
+            series.add(i + 1, abs(float(value)))
+    return list(out.items())
+
+
+def _of_lists(lists: Sequence[tuple[str, Series]], variable: str) -> tuple[Trend, ...]:
+    """The list that holds the variable first; a list whose name says so holds losses."""
+    found = [
+        Trend("loss" if re.search(r"loss|cost|err", name, re.IGNORECASE) else "result", history)
+        for name, series in lists
+        if len(series.step) >= MIN_LIST and (history := series.history(name)) is not None
+    ]
+    return tuple(sorted(found, key=lambda t: not variable.startswith(t.history.variable)))
+
+
 def shown_of(trends: Sequence[Trend], variable: str) -> History | None:
     """The history that a finding shows: its own, else the one that grew most."""
-    own = next((t.history for t in trends if t.history.variable == variable), None)
+    own = next(
+        (t.history for t in trends if t.history.variable == variable or variable.startswith(t.history.variable + "[")),
+        None,
+    )
     if own is not None or not trends:
         return own
     return max((t.history for t in trends), key=_grown)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from math import prod
 from typing import Any
 
 from .backends.base import Backend, Probe
+from .growth import Series
 from .model import Checked, Counts, NonFiniteState, Skipped, TensorInfo
 from .oplog import Key
 from .snapshot import Leaf, Snapshot
@@ -37,6 +39,7 @@ class NonFinite:
         leaf: The path in the snapshot: of a list of numbers the list ("losses"), else `path`.
         state: Both True where counting failed: one of them holds.
         more: Number of further non-finite elements of the same list of numbers.
+        before: Of a list of numbers: magnitudes of the elements before, which is how it grew if a loop appended them.
         reference: Returns the tensor, or None if it is gone: a finding keeps no tensor alive.
     """
 
@@ -51,6 +54,7 @@ class NonFinite:
     more: int
     backend: Backend
     reference: Callable[[], Any]
+    before: Series = field(default_factory=Series)
 
     @property
     def value(self) -> Any:
@@ -217,10 +221,12 @@ def _read(probes: Sequence[tuple[Backend, Probe]]) -> str | None:
 def _measure(leaf: Leaf) -> NonFinite:
     """Count what is non-finite now; of a list of numbers, in its first such element."""
     backend, path, value, more = leaf.backend, leaf.path, leaf.value, 0
+    before = Series()
     try:
         counts, index = backend.count(value)
         if leaf.elements and index:
             more = counts.num_nonfinite - 1
+            before = _magnitudes(islice(value, index[0]))
             path, value = f"{path}[{index[0]}]", value[index[0]]
             counts, index = backend.count(value)
         tensor = backend.info(value)
@@ -229,8 +235,19 @@ def _measure(leaf: Leaf) -> NonFinite:
         tensor = _info(leaf)
         counts, index, state = Counts(prod(tensor.shape), 0, 0, 0), (), NonFiniteState(True, True)
     return NonFinite(
-        path, leaf.path, leaf.root, leaf.key, tensor, counts, index, state, more, backend, _reference(value)
-    )
+        path, leaf.path, leaf.root, leaf.key, tensor, counts, index, state, more, backend, _reference(value),
+        before,
+    )  # fmt: skip
+
+
+def _magnitudes(numbers: Iterable[Any]) -> Series:
+    series = Series()
+    for i, number in enumerate(numbers):
+        try:
+            series.add(i + 1, float(abs(number)))
+        except (OverflowError, TypeError):  # an int that no float holds, something that is no number
+            break
+    return series
 
 
 def _info(leaf: Leaf) -> TensorInfo:

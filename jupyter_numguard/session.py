@@ -25,6 +25,7 @@ from .execution import Execution
 from .executions import Effects
 from .findings import Explained, as_named, explain, explain_event, group_by_memory, in_order, marked
 from .frames import is_user_file
+from .histories import number_lists
 from .lineage import Lineage
 from .live import Live
 from .model import (
@@ -256,13 +257,23 @@ class Session:
         del final, reading  # they hold the user's tensors
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         bindings = self._chronicle.bindings() if found or locals_ else []
+        lists = number_lists(found, roots)
         for n, aliases in group_by_memory(found, paths):
             is_news = self._is_news(n, bound)
             if not is_news and not self._is_muted(n.path):
                 known |= dict.fromkeys((n.path, *aliases), dataclasses.replace(self._known[n.path], state=n.state))
                 continue
             e = explain(
-                n, aliases, self._lineage, self._code, bindings, scaled=scaled, log=log, names=paths, found=found
+                n,
+                aliases,
+                self._lineage,
+                self._code,
+                bindings,
+                scaled=scaled,
+                log=log,
+                names=paths,
+                found=found,
+                lists=lists,
             )
             now_known = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
             known |= dict.fromkeys((n.path, *aliases), now_known)

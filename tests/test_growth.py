@@ -151,3 +151,68 @@ def test_a_layer_outside_training_has_a_history_too(findings: dict[str, list[dic
 def test_a_healthy_training_raises_no_alarm(findings: dict[str, list[dict[str, Any]]]) -> None:
     """Measuring changes nothing."""
     assert [] == findings["healthy"]
+
+
+LISTS = {
+    "python": """x = 10.0
+history = []
+for i in range(5000):
+    x = x - 1.1 * 2 * x
+    history.append(x * x if abs(x) < 1e150 else x * 1e200)
+""",
+    "numpy": """import numpy as np
+def train(X, y, lr, n):
+    w = np.zeros(X.shape[1])
+    losses = []
+    for i in range(n):
+        r = X @ w - y
+        losses.append((r ** 2).mean())
+        w = w - lr * 2 * X.T @ r / len(y)
+    return w, losses
+rng = np.random.default_rng(1)
+X = rng.normal(size=(50, 3))
+w, losses = train(X, X.sum(1), 1.5, 2000)
+""",
+    "tensorflow": """import tensorflow as tf
+tf.random.set_seed(0)
+X = tf.random.normal((50, 3))
+y = tf.reduce_sum(X, 1, keepdims=True)
+w = tf.Variable(tf.zeros((3, 1)))
+for i in range(300):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((X @ w - y) ** 2)
+    w.assign_sub(2.0 * tape.gradient(loss, w))
+""",
+    "data": "import numpy as np\nreadings = [1.0, 2.0, 30.0, 4e6, 5e9, float('nan'), 7.0]\n",
+}
+
+
+@pytest.fixture(scope="module")
+def grown() -> dict[str, list[dict[str, Any]]]:
+    """The findings of loops in other frameworks."""
+    answers = run([{"cells": [source], "traced": None} for source in LISTS.values()])
+    return {name: cells[0].findings for name, cells in zip(LISTS, answers, strict=True)}
+
+
+@pytest.mark.parametrize(("name", "variable"), [("python", "history"), ("numpy", "losses")])
+def test_a_list_that_a_loop_appended_is_a_history(
+    grown: dict[str, list[dict[str, Any]]], name: str, variable: str
+) -> None:
+    """Its elements before the first non-finite one; also for the other variables of that origin."""
+    assert variable in {f["history"]["variable"] for f in grown[name] if f["history"]}
+    assert "NG701" == grown[name][0]["diagnoses"][0]["rule"]
+    assert " grew from " in grown[name][0]["diagnoses"][0]["evidence"]
+
+
+def test_a_list_of_data_is_no_history(grown: dict[str, list[dict[str, Any]]]) -> None:
+    """Numbers that came in grew nowhere."""
+    assert [None] == [f["history"] for f in grown["data"]]
+
+
+def test_tensorflow_shows_how_its_loss_grew(grown: dict[str, list[dict[str, Any]]]) -> None:
+    """In eager loops under a tape; the variable that is trained is told in the evidence."""
+    (loss,) = [f for f in grown["tensorflow"] if f["variable"] == "loss"]
+
+    assert "loss" == loss["history"]["variable"]
+    assert len(loss["history"]["step"]) > 20
+    assert loss["diagnoses"][0]["evidence"].startswith("The parameter `w` grew from ")

@@ -115,15 +115,17 @@ def _parts(node: ast.AST) -> tuple[str, ast.expr, bool] | None:
 
 
 def _rate(change: ast.expr) -> ast.expr | None:
-    """The first factor of a product, if it is a number or a name and something else is multiplied by it."""
+    """The scalar factor of a product that is the rate: a name before a number, the first of several."""
+    factors: list[ast.expr] = []
     node = change
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div | ast.MatMult):
-        if isinstance(node.op, ast.Mult) and _is_number(node.right) and not _is_number(node.left):
-            return node.right
+        if isinstance(node.op, ast.Mult) and _is_number(node.right):
+            factors.insert(0, node.right)
         node = node.left
-    if node is change:
-        return None
-    return node if _is_number(node) or isinstance(node, ast.Name | ast.Attribute) else None
+    if node is not change and (_is_number(node) or isinstance(node, ast.Name | ast.Attribute)):
+        factors.insert(0, node)
+    named = [f for f in factors if not _is_number(f)]
+    return next(iter(named or factors), None)
 
 
 def _is_number(node: ast.expr) -> bool:

@@ -13,8 +13,8 @@ from types import FrameType
 from typing import Any, Protocol
 
 from ...model import NonFiniteState, TensorSummary
-from ...oplog import Key, OpEvent, OpLog
-from . import arrays, private, values
+from ...oplog import Key, OpEvent, OpLog, Site
+from . import arrays, growing, private, values
 from .blame import Blame, blame
 from .forward import ForwardSites
 from .optables import DATA_FUNCTIONS, DATA_METHODS, LOADING, PASSING, PYTHON_CALLS, READING, SCRATCH, replaces
@@ -63,8 +63,7 @@ class EagerRecorder:
         here = self._places.here(frame)
         if op in DATA_FUNCTIONS and here.api in DATA_METHODS:
             self._log.add_not_traced("tf.data functions", "a data set runs them on its own threads")
-        if taped:
-            self._note(op, inputs, outputs, here)
+        site = self._note(op, inputs, outputs, here) if taped else None
         scratch = SCRATCH.get(op, ())
         for slot, result in enumerate(outputs):
             if result._datatype_enum() not in private.FLOATS or slot in scratch:
@@ -75,11 +74,15 @@ class EagerRecorder:
                 continue
             if not arrays.is_finite(value):
                 self._on_nonfinite(op, inputs, result, value, here)
+            elif site is not None and site.count >= site.due:
+                growing.note_result(site, value, here.runs)
 
-    def _note(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], here: Here) -> None:
-        if here.user is not None:
-            site = self._places.site(here.user, op)
-            self._forward.note(op, inputs, outputs, site, here.runs, here.api)
+    def _note(self, op: str, inputs: Sequence[Any], outputs: Sequence[Any], here: Here) -> Site | None:
+        if here.user is None:
+            return None
+        site = self._places.site(here.user, op)
+        self._forward.note(op, inputs, outputs, site, here.runs, here.api)
+        return site
 
     def _on_nonfinite(self, op: str, inputs: Sequence[Any], result: Any, value: Any, here: Here) -> None:
         state = arrays.state_of(value)
@@ -142,6 +145,9 @@ class EagerRecorder:
                 self._on_lost_variable(op, inputs, handles[0], states[0], states, parents, here)
             else:
                 self._log.forget(("tfvar", handles[0]._id))
+                for tensor in inputs:
+                    if tensor._datatype_enum() in private.FLOATS:
+                        growing.note_variable(self._log, ("tfvar", handles[0]._id), tensor._numpy_internal(), here.runs)
             return
         enum = next((t._datatype_enum() for t in inputs if t._datatype_enum() in private.FLOATS), None)
         if enum is None:
@@ -157,7 +163,9 @@ class EagerRecorder:
                 found = parents if known is None else [*parents, known]
                 seen = states if known is None else [*states, known.state]
                 self._on_lost_variable(op, inputs, handle, state, seen, found, here)
-            elif known is not None:
+                continue
+            growing.note_variable(self._log, ("tfvar", handle._id), value._numpy_internal(), here.runs)
+            if known is not None:
                 self._log.forget(("tfvar", handle._id))
 
     def _on_lost_variable(
