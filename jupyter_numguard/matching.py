@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .inline import function_named, inlined, is_made
 from .model import LineagePath, SourceStatement, Span
 from .opnames import canonical_op
 from .terms import (
@@ -68,14 +69,25 @@ class Reader:
         return self._layer(term_of(node, self.aliases, home))
 
     def _layer(self, term: Term) -> Term:
-        """`soft(z)` as the operation that it is, where an earlier statement made `soft` a layer of one operation."""
+        """`soft(z)` as what it computes, where `soft` is a layer of one operation or a small function of the user's."""
         node = term.node
         if term.op != OPAQUE or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             return term
+        body = self._body(node, node.func.id)
+        if body is not None:
+            meant = term_of(body, self.aliases, term.home)
+            return term if meant.op == CONSTANT else Term(meant.op, meant.arguments, node, term.home, meant.framework)
         made = self.definition(Term(OPAQUE, (), node.func, term.home))
         if made is None or not isinstance(made.node, ast.Call):
             return term
         return layer_call(node, (made.node, made.home), self.aliases, term.home) or term
+
+    def _body(self, call: ast.Call, name: str) -> ast.expr | None:
+        for statement, bound in zip(self.sequence, self._targets, strict=True):
+            if name in bound and (statement.function is None or statement.source[:1] not in (" ", "\t")):
+                function = function_named(name, parse(statement.source))
+                return None if function is None else inlined(call, function)
+        return None
 
     def terms(self, home: int) -> Iterator[Term]:
         """All operations written in one statement, outermost first."""
@@ -93,6 +105,10 @@ class Reader:
     def spelled(self, name: str) -> str | None:
         """A full dotted name in the user's words; None where the notebook has no name for any of its modules."""
         return in_users_words(name, self.aliases)
+
+    def text(self, term: Term) -> str:
+        """The user's text of a term."""
+        return text_of(term, self)
 
     def bound_at(self, home: int) -> frozenset[str]:
         """Root names that one statement binds or may change."""
@@ -141,15 +157,23 @@ class Reader:
         named = [t for t in terms if canonical_op(t.op) == origin.op]
         if origin.span is None:
             return tuple(named)
-        spanned = [t for t in named if self._covers(t, origin.span)] or [
-            t for t in terms if self._covers(t, origin.span)
+        spanned = [t for t in named if self._covers(t.node, t.home, origin.span)] or [
+            t for t in terms if self._covers(t.node, t.home, origin.span)
         ]
         return tuple(spanned[-1:] or named)
 
-    def _covers(self, term: Term, span: Span) -> bool:
-        statement = self.sequence[term.home]
-        line, end_line = lines_of(term.node, statement)
-        column, end_column = columns(term.node, statement)
+    def failing_call(self) -> ast.Call | None:
+        """The innermost call on the origin's span, understood or not; None without a span."""
+        span = self.path.origin.span if self.path.origin is not None else None
+        if span is None or not self.path.statements:
+            return None
+        calls = [c for c in self.calls(self.failing) if self._covers(c, self.failing, span)]
+        return calls[-1] if calls else None
+
+    def _covers(self, node: ast.expr, home: int, span: Span) -> bool:
+        statement = self.sequence[home]
+        line, end_line = lines_of(node, statement)
+        column, end_column = columns(node, statement)
         return (line, column) <= (span.line, span.column) and (span.end_line, span.end_column) <= (end_line, end_column)
 
     def match(self, pattern: Term, term: Term) -> Match | None:
@@ -242,7 +266,9 @@ def offsets(node: ast.expr, statement: SourceStatement) -> tuple[int, int]:
 
 
 def text_of(term: Term, reader: Reader) -> str:
-    """The user's exact text of a term."""
+    """The user's exact text of a term; of one that was inlined, text of the same meaning."""
+    if is_made(term.node):
+        return ast.unparse(term.node)
     statement = reader.sequence[term.home]
     start, end = offsets(term.node, statement)
     return statement.source[start:end]

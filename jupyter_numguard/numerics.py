@@ -6,6 +6,7 @@ mode, numpy's error state and the warning filters are set for the call only, ran
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -66,7 +67,9 @@ def is_float_tensor(value: object, framework: Framework) -> bool:
 
 
 def widened(value: Any, framework: Framework) -> Any:
-    """A float tensor as float64; anything else as it is."""
+    """A float tensor, or a layer, as float64; anything else as it is."""
+    if framework == "torch" and isinstance(value, sys.modules["torch"].nn.Module):
+        return copy.deepcopy(value).double()
     if not is_float_tensor(value, framework):
         return value
     if framework == "torch":

@@ -34,8 +34,8 @@ _SPELLINGS: dict[str, str] = {
     "logaddexp": "logaddexp logaddexp2",
     "logsumexp": "logsumexp reducelogsumexp",
     "logcumsumexp": "logcumsumexp",
-    "xlogy": "xlogy xlog1py",
-    "logit": "logit",
+    "xlogy": "xlogy xlog1py specialxlogy specialxlog1py",
+    "logit": "logit speciallogit",
     # trigonometry
     "acos": "acos arccos",
     "asin": "asin arcsin",

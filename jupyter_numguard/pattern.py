@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 from .codemap import CodeMap
 from .lineage import Answer
@@ -12,7 +13,7 @@ from .source import Source
 from .statements import StatementRun
 from .versions import Run, Version
 
-MAX_STATEMENTS = 8
+MAX_STATEMENTS = 12
 MAX_LATER = 24  # after the failing one: more, because what stands between the readers counts as well
 
 
@@ -35,15 +36,34 @@ def statements_of(
     node = source.node_at(origin.line) if source is not None else None
     if source is None or node is None:
         return (), ()
-    earlier = source.binders(node, MAX_STATEMENTS)
+    following = source.following(node)[:MAX_LATER]
+    earlier = source.binders(node, following, MAX_STATEMENTS)
     out = [_statement(source, origin, n) for n in (node, *earlier)]
-    later = [_statement(source, origin, n) for n in source.following(node)[:MAX_LATER]]
+    later = [_statement(source, origin, n) for n in following]
+    wanted = sorted({name for n in (node, *earlier, *following) for name in source.statement(n).reads})
     if origin.function is None and origin.execution is not None:
         later += _in_later_cells(origin.execution, bindings)[:MAX_LATER]
         if run is not None:
-            wanted = sorted({name for n in (node, *earlier) for name in source.statement(n).reads})
             out += _in_earlier_cells(run, wanted)[: MAX_STATEMENTS - len(out)]
+    out += _functions(source, wanted, origin, bindings)
     return tuple(out), tuple(later)
+
+
+def _functions(
+    source: Source, names: Sequence[str], origin: Origin, bindings: Sequence[Run]
+) -> Iterator[SourceStatement]:
+    """The user's functions that the statements call: of the same source, and, seen from inside a function, of other cells."""
+    for n in source.functions(names):
+        yield dataclasses.replace(_statement(source, origin, n), function=None)
+    for run in bindings if origin.function is not None else ():
+        s = run.statement
+        if (
+            s is not None
+            and s.code.startswith("def ")
+            and s.binds & set(names)
+            and run.execution.ref != origin.execution
+        ):
+            yield SourceStatement(run.execution.ref, s.line, s.end_line, s.text)
 
 
 def source_around(answer: Answer, code: CodeMap) -> str:

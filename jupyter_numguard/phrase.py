@@ -33,7 +33,7 @@ class _Fill(ast.NodeTransformer):
         self.aliases = aliases
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        name = full_name(node, {self.form.module: MODULES[self.form.framework]})
+        name = full_name(node, {self.form.module: MODULES[self.form.framework], "scipy": "scipy"})
         if name is not None:
             spelled = in_users_words(name, self.aliases)
             if spelled is None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from .change import Rebuild, unwrapped
 from .matching import Match, Reader, offsets, text_of
 from .model import Edit, Framework, LineagePath, SourceStatement
 from .phrase import bracketed, render
 from .rewrite import Form, Part, Proposal, Rewrite
-from .terms import parse
+from .terms import Term, parse
 
 
 def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[Proposal]:
@@ -26,24 +29,40 @@ def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[P
     out = [proposal for rewrite in chosen for proposal in _located(reader, rewrite)]
     for home in range(reader.failing, -1, -1):
         found = [
-            (rewrite, form, match)
-            for term in reader.terms(home)
+            _Hit(rewrite, form, match, rebuild)
+            for written in reader.terms(home)
+            for term, rebuild in _readings(reader, written)
             for rewrite in chosen
             for form in rewrite.forms
             if (match := reader.match(form.pattern, term)) is not None and _speaks(form, match, path.framework)
         ]
-        guilty = [hit for hit in found if any(id(t.node) in failing for t in hit[2].used)]
-        for first in sorted(guilty, key=lambda hit: not hit[0].same_mathematics):
-            others = [hit for hit in found if hit[0].same_mathematics == first[0].same_mathematics]
+        guilty = [hit for hit in found if any(id(t.node) in failing for t in hit.match.used)]
+        for first in sorted(guilty, key=lambda hit: not hit.rewrite.same_mathematics):
+            others = [hit for hit in found if hit.rewrite.same_mathematics == first.rewrite.same_mathematics]
             # A guard changes values: it is first put where it is needed only.
-            for also in [others] if first[0].same_mathematics else [[], others]:
+            for also in [others] if first.rewrite.same_mathematics else [[], others]:
                 proposal = _proposal(reader, home, first, also)
                 if proposal is not None and all(proposal.source != p.source for p in out):
                     out.append(proposal)
     return sorted(out, key=lambda p: not p.parts[0].rewrite.same_mathematics)
 
 
-_Hit = tuple[Rewrite, Form, Match]
+class _Hit(NamedTuple):
+    """A form that matches an expression; `rebuild` picks of its result what the user picked before the operation."""
+
+    rewrite: Rewrite
+    form: Form
+    match: Match
+    rebuild: Rebuild | None
+
+
+def _readings(reader: Reader, term: Term) -> Iterator[tuple[Term, Rebuild | None]]:
+    """The term as it is written, and `log(p[i])` as `log(p)[i]`: what works element by element may be done before."""
+    yield term, None
+    operand = term.argument("x")
+    if term.op == "log" and operand is not None and len(term.arguments) == 1:
+        for inner, rebuild in unwrapped(reader, operand, term.home):
+            yield Term(term.op, (("x", inner),), term.node, term.home, term.framework), rebuild
 
 
 def _speaks(form: Form, match: Match, framework: Framework | None) -> bool:
@@ -56,19 +75,22 @@ def _proposal(reader: Reader, home: int, first: _Hit, also: Sequence[_Hit]) -> P
     statement = reader.sequence[home]
     placed: list[tuple[int, int, _Hit]] = []
     for hit in (first, *also):
-        start, end = offsets(hit[2].root.node, statement)
+        start, end = offsets(hit.match.root.node, statement)
         if all(end <= s or e <= start for s, e, _ in placed):
             placed.append((start, end, hit))
     source, parts = statement.source, []
-    for start, end, (rewrite, form, match) in sorted(placed, key=lambda p: -p[0]):
+    for start, end, (rewrite, form, match, rebuild) in sorted(placed, key=lambda p: -p[0]):
         after = render(form, match, reader)
         if after is None:
             return None
-        before = statement.source[start:end]
+        before = same = statement.source[start:end]
+        if rebuild is not None:
+            same = ""  # the user's expression has picked some elements: their values are those of the whole statement
+            after = ast.unparse(rebuild(ast.parse(f"({after})", mode="eval").body))
         bindings = tuple(
             (name.removeprefix("optional_"), text_of(term, reader)) for name, term in sorted(match.bindings.items())
         )
-        parts.append(Part(rewrite, form.framework, form, before, after, bindings))
+        parts.append(Part(rewrite, form.framework, form, before, after, bindings, same=same))
         source = source[:start] + bracketed(after, match.root.node, statement) + source[end:]
     return _whole(reader, statement, source, tuple(reversed(parts)))
 
@@ -81,7 +103,10 @@ def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
         statement = reader.sequence[change.home]
         start, end = offsets(change.node, statement)
         after = bracketed(change.after, change.node, statement)
-        part = Part(rewrite, change.framework, None, statement.source[start:end], after, (), change.compared)
+        part = Part(
+            rewrite, change.framework, None, statement.source[start:end], after, (), change.compared, change.guard,
+            rtol=change.rtol,
+        )  # fmt: skip
         source = statement.source[:start] + after + statement.source[end:]
         proposal = _whole(reader, statement, source, (part,))
         if proposal is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from typing import Any
 
 from .spellings import ROOTS, functions
 from .terms import full_name
@@ -22,12 +23,35 @@ _PURE = frozenset(
     matmul mm bmm dot einsum tensordot outer ones_like zeros_like full_like tensor constant ones zeros full finfo
     masked_fill where tril triu isfinite is_finite cross_entropy binary_cross_entropy_with_logits mse_loss
     reduce_all reduce_any all any isinf isnan is_inf is_nan xlogy entr logit hypot var_mean nansum
-    divide_no_nan ctc_loss sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
+    ctc_loss divide_no_nan reciprocal_no_nan l2_normalize vector_norm layer_norm group_norm batch_norm batch_normalization
+    LayerNorm GroupNorm RMSNorm arange shape_as_tensor logical_not logical_and logical_or equal not_equal isneginf isposinf
+    nanmean nanmedian nan_to_num identity convert_to_tensor boolean_mask gather_nd one_hot complex size fill full repeat
+    tile linspace eye diag trace float16 float32 float64 int32 int64 to long int new_tensor masked_select copy array
+    asarray from_numpy entropy rel_entr expit kl_div nll_loss l1_loss smooth_l1_loss huber_loss max_pool2d
+    sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
     """.split()
 )
 # Python's own functions that only compute; the run gives them to the expression.
 BUILTINS = {"max": max, "min": min, "abs": abs, "float": float, "int": int, "len": len, "round": round}
-_PLAIN_ATTRIBUTES = frozenset({"T", "mT", "shape", "dtype", "ndim", "eps", "tiny", "max", "min", "nn", "functional"})
+_PLAIN_ATTRIBUTES = frozenset(
+    {
+        "T",
+        "mT",
+        "shape",
+        "dtype",
+        "ndim",
+        "size",
+        "eps",
+        "tiny",
+        "max",
+        "min",
+        "nn",
+        "functional",
+        "values",
+        "real",
+        "imag",
+    }
+)
 # Layers of torch whose call computes from its operands and parameters alone: no state, no random numbers (see below).
 _LAYERS = frozenset(
     """
@@ -36,6 +60,7 @@ _LAYERS = frozenset(
     BCEWithLogitsLoss KLDivLoss CTCLoss Identity
     """.split()
 )
+_MADE = frozenset({"LayerNorm", "GroupNorm", "RMSNorm", "Softmax", "LogSoftmax", "Sigmoid"})
 _NODES = (
     ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Slice, ast.Tuple, ast.List,
     ast.IfExp, ast.Attribute, ast.Call, ast.keyword, ast.operator, ast.unaryop, ast.cmpop, ast.expr_context,
@@ -67,21 +92,30 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
 def is_pure_layer(value: object) -> bool:
     """Whether calling this object of torch only computes: of a known class itself, no hooks, no dropout at work."""
     cls = type(value)
+    if cls.__module__ == "torch.nn.modules.container" and cls.__name__ == "Sequential":
+        layers: Any = value
+        return not _has_hooks(value) and all(map(is_pure_layer, layers))
     if not cls.__module__.startswith("torch.nn.modules.") or cls.__name__ not in _LAYERS:
         return False
-    hooks = (getattr(value, f"_{kind}", None) for kind in ("forward_hooks", "forward_pre_hooks", "backward_hooks"))
     dropout = getattr(value, "dropout", 0.0)
-    return not any(hooks) and (dropout == 0.0 or not getattr(value, "training", True))
+    return not _has_hooks(value) and (dropout == 0.0 or not getattr(value, "training", True))
+
+
+def _has_hooks(layer: object) -> bool:
+    return any(getattr(layer, f"_{kind}", None) for kind in ("forward_hooks", "forward_pre_hooks", "backward_hooks"))
 
 
 def _is_pure(function: ast.expr, aliases: Mapping[str, str], names: Mapping[str, object]) -> bool:
     if isinstance(function, ast.Name) and is_pure_layer(names.get(function.id)):
         return True
+    if isinstance(function, ast.Call):  # a layer made anew: of its own parameters only, no random numbers
+        made = full_name(function.func, aliases) or ""
+        return made.startswith("torch.nn.") and made.rsplit(".", 1)[-1] in _MADE
     if isinstance(function, ast.Name) and function.id in BUILTINS and function.id not in aliases:
         return True
     name = full_name(function, aliases)
     if name is not None:
         return name in functions() or (name.split(".")[0] in ROOTS and name.rsplit(".", 1)[-1] in _PURE)
     if isinstance(function, ast.Attribute):
-        return function.attr in _PURE or "." + function.attr in functions()
+        return function.attr in (*_PURE, "to_numpy") or "." + function.attr in functions()
     return False

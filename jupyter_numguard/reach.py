@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import (
     AsyncGeneratorType,
@@ -19,6 +20,7 @@ from types import (
 
 from .frames import is_user_file
 from .model import INF_WORDS, NAN_WORDS, Span, Written
+from .spellings import functions
 
 # Modules whose types, written in C, hold objects that no attribute shows; and those that are followed or hold none.
 _C_HOLDERS = frozenset(
@@ -144,13 +146,45 @@ def function_writes(functions: Iterable[FunctionType]) -> Written:
 
 
 def library_names(namespace: Mapping[str, object]) -> dict[str, tuple[str, object]]:
-    """The user's names for modules and library functions: name -> (full dotted name, object)."""
+    """The user's names for modules and library functions: name -> (full dotted name, object).
+
+    A function that the table of spellings holds has its public name, wherever its library defines it.
+    """
     out: dict[str, tuple[str, object]] = {}
+    public: dict[int, str] | None = None
     for name, value in namespace.items():
         if isinstance(value, ModuleType):
-            out[name] = (value.__name__, value)
-        elif isinstance(value, (FunctionType, BuiltinFunctionType, type)):
-            module = getattr(value, "__module__", None)
-            if isinstance(module, str) and module not in ("__main__", "builtins"):
-                out[name] = (f"{module}.{value.__name__}", value)
+            out[name] = (_public_module(value.__name__), value)
+        elif isinstance(value, (FunctionType, BuiltinFunctionType, type)) or type(value).__name__ == "ufunc":
+            module = getattr(value, "__module__", None) or "numpy"
+            if module not in ("__main__", "builtins"):
+                if public is None:
+                    public = {
+                        id(known): spelled for spelled in functions() if (known := _resolved(spelled)) is not None
+                    }
+                own = f"{module}.{getattr(value, '__name__', name)}"
+                out[name] = (public.get(id(value), own), value)
     return out
+
+
+# Where TensorFlow and Keras keep what they show under shorter names.
+_PUBLIC = {
+    "tensorflow._api.v2": "tensorflow",
+    "keras._tf_keras.keras": "tensorflow.keras",
+    "keras.src.legacy.backend": "tensorflow.keras.backend",
+}
+
+
+def _public_module(name: str) -> str:
+    """ "tensorflow._api.v2.nn" is "tensorflow.nn"."""
+    name = name.replace("tensorflow._api.v2", "tensorflow")
+    return name.replace("keras._tf_keras.keras", "tensorflow.keras").replace(
+        "keras.src.legacy.backend", "tensorflow.keras.backend"
+    )
+
+
+def _resolved(name: str) -> object:
+    """The object of a full dotted name, if all its modules are there already: nothing is imported to find out."""
+    *path, last = name.split(".")
+    module = sys.modules.get(".".join(path))
+    return vars(module).get(last) if module is not None else None

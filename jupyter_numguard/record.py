@@ -15,6 +15,7 @@ from typing import Any
 from .backends import loaded_backends
 from .backends.base import Backend
 from .oplog import OpEvent, OpLog, Scope, Site
+from .purity import is_pure_layer
 
 MAX_SAMPLE_BYTES = 1 << 20  # per tensor (product.md, "Where the operands come from")
 MAX_SAMPLES = 16  # per event: the names of a statement and of those that bound them
@@ -105,6 +106,9 @@ class Recorder:
                     continue
                 owner = next((b for b in backends if b.owns(value)), None)
                 copy = owner.copy_sample(value, MAX_SAMPLE_BYTES) if owner is not None else None
+                if copy is None and is_pure_layer(value):
+                    copies = (b.copy_layer(value, MAX_SAMPLE_BYTES) for b in backends)
+                    copy = next((c for c in copies if c is not None), None)
                 if copy is not None:
                     event.names[path] = copy
         except Exception:  # a name or a copy less; the event stands

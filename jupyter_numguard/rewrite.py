@@ -87,7 +87,9 @@ class Part:
         form: The pattern that matched; None where the rewrite found the place itself.
         before, after: What stood there, what shall stand there.
         bindings: Metavariable of the form -> the user's text.
-        compared: Without a form: two expressions that are run and must agree.
+        compared: Without a form: two expressions that are run and must agree, but where the expression `guard` is true,
+            to `rtol`. Both empty: there is nothing to run them on.
+        same: With a form: what must be the form's `before` on the copies; empty where it is not comparable.
     """
 
     rewrite: Rewrite
@@ -97,6 +99,9 @@ class Part:
     after: str
     bindings: tuple[tuple[str, str], ...] = ()
     compared: tuple[str, str] = ("", "")
+    guard: str = ""
+    same: str = ""
+    rtol: float = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ def _read_form(before: Callable[..., Any], after: Callable[..., Any], guarded: C
     signature = inspect.signature(before)
     module, *parameters = signature.parameters
     optional = frozenset(p for p in parameters if signature.parameters[p].default is not inspect.Parameter.empty)
-    pattern = term_of(_returned(before), {module: MODULES[framework]})
+    pattern = term_of(_returned(before), {module: MODULES[framework], "scipy": "scipy"})
     return Form(
         framework=framework,
         parameters=tuple(parameters),

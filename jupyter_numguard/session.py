@@ -32,7 +32,6 @@ from .model import (
     Diagnosis,
     ExecutionRef,
     Finding,
-    LineagePath,
     NonFiniteState,
     Origin,
     Place,
@@ -48,9 +47,9 @@ from .outside import writer_of
 from .publish import HistoryEntry, Progress, show_report, update_panel
 from .purity import is_pure_layer
 from .reach import library_names
-from .record import MAX_SAMPLE_BYTES
 from .rewrite import load_rewrites
 from .rule import load_rules
+from .samples import copies_of, may_take_gradient
 from .statements import Seen, StatementRun
 from .steps import root_of
 from .surroundings import with_surroundings
@@ -285,7 +284,7 @@ class Session:
         if traced is not None:
             explained += self._escaped(traced, error, runs, explained)
         self._known = known
-        findings = self._diagnosed(in_order(explained, bound), roots)
+        findings = self._diagnosed(in_order(explained, bound), roots, execution.raw)
         stale = self._chronicle.stale_refs() if findings else set()
         findings = tuple(marked(f, stale) for f in findings)
         now = time.perf_counter()
@@ -368,7 +367,7 @@ class Session:
     def _writer_of(self, name: str) -> Place | None:
         return writer_of(name, self._unfollowed(), self.roots().values(), self._code)
 
-    def _diagnosed(self, explained: Sequence[Explained], roots: Mapping[str, object]) -> tuple[Finding, ...]:
+    def _diagnosed(self, explained: Sequence[Explained], roots: Mapping[str, object], cell: str) -> tuple[Finding, ...]:
         """Each finding with its diagnoses; findings of one origin share them, gradients apart from values."""
         if not explained:
             return ()
@@ -388,28 +387,13 @@ class Session:
                 path = dataclasses.replace(e.path, aliases=aliases)
                 samples = dict(e.samples)
                 if origin.function is None or not samples:
-                    samples = {**self._samples(path, roots), **samples}
+                    samples = {**copies_of(path, roots, cell), **samples}
                 path = with_surroundings(path, samples, roots)
-                run = verifier(samples, modules, gradient=True) if samples else None
+                run = verifier(samples, modules, gradient=may_take_gradient(path, cell)) if samples else None
                 tried = trier(samples, modules, aliases_of(path), path.framework) if samples else None
                 known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried)
             out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
         return tuple(out)
-
-    @staticmethod
-    def _samples(path: LineagePath, roots: Mapping[str, object]) -> dict[str, object]:
-        """Copies of what the watched statements read, as it is now; whoever runs them sees whether it moved on."""
-        out: dict[str, object] = {}
-        names = {name for s in (*path.statements, *path.later) for name in re.findall(r"[^\W\d]\w*", s.source)}
-        for name in sorted(names & roots.keys()):
-            value = roots[name]
-            owner = next((b for b in loaded_backends() if b.owns(value)), None)
-            copy = owner.copy_sample(value, MAX_SAMPLE_BYTES) if owner is not None else None
-            if copy is not None:
-                out[name] = copy
-            elif isinstance(value, (bool, int, str)):
-                out[name] = value
-        return out
 
     # --- the line magic ---------------------------------------------------------------------------------------------
     def start_watching(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from .flow import bound_first
@@ -229,13 +229,18 @@ class Source:
         )
         return ast.unparse(target) if is_whole else None
 
-    def binders(self, node: ast.stmt, limit: int = 8) -> list[ast.stmt]:
+    def binders(self, node: ast.stmt, later: Sequence[ast.stmt] = (), limit: int = 8) -> list[ast.stmt]:
         """Earlier statements of the same function (or cell) that bind what `node` reads, transitively, nearest first.
 
         Statements inside a loop count as earlier only if they stand before; the last binding of a name wins.
+
+        Args:
+            later: Statements after `node` that are of interest as well.
         """
         body = self._enclosing(node)
         wanted = set(self.statement(node).reads)
+        for n in later:
+            wanted |= self.statement(n).reads
         found: list[ast.stmt] = []
         for n in sorted(body, key=lambda n: -n.lineno):
             if n.lineno >= node.lineno or isinstance(n, _Compound) or len(found) >= limit:
@@ -247,6 +252,11 @@ class Source:
                     wanted -= binds
                 wanted |= set(self.statement(n).reads)
         return found
+
+    def functions(self, names: Iterable[str]) -> list[ast.FunctionDef]:
+        """The functions of these names that the source defines at its top level."""
+        top = self.tree.body if isinstance(self.tree, ast.Module) else []
+        return [n for n in top if isinstance(n, ast.FunctionDef) and n.name in set(names)]
 
     def following(self, node: ast.stmt) -> list[ast.stmt]:
         """The simple statements of the same function (or cell) after `node`, in order, up to the last that its value reaches.

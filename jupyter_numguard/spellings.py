@@ -21,7 +21,9 @@ class Spelling(NamedTuple):
     framework: Framework | None
 
 
-ROOTS: dict[str, Framework] = {"torch": "torch", "tensorflow": "tensorflow", "keras": "tensorflow", "numpy": "numpy"}
+ROOTS: dict[str, Framework] = {
+    "torch": "torch", "tensorflow": "tensorflow", "keras": "tensorflow", "numpy": "numpy", "scipy": "numpy",
+}  # fmt: skip
 
 # Names that a notebook gives these modules by custom; used where the pipeline could not look them up.
 USUAL_ALIASES = (
@@ -34,6 +36,7 @@ USUAL_ALIASES = (
     ("tensorflow", "tensorflow"),
     ("keras", "tensorflow.keras"),
     ("K", "tensorflow.keras.backend"),
+    ("scipy", "scipy"),
 )
 
 # The frameworks' words for one parameter.
@@ -41,63 +44,83 @@ PARAMETER_NAMES = {
     "input": "x", "a": "x", "logits": "x", "self": "x", "tensor": "x", "x": "x", "x1": "x", "arr": "x",
     "input_tensor": "x",
     "other": "y", "y": "y", "x2": "y", "exponent": "y", "b": "y",
-    "dim": "dim", "axis": "dim", "keepdim": "keepdim", "keepdims": "keepdim", "target": "target",
+    "dim": "dim", "axis": "dim", "keepdim": "keepdim", "keepdims": "keepdim", "target": "target", "ignore_index": "ignored",
     "condition": "condition", "cond": "condition", "mask": "mask", "value": "value",
+    "unbiased": "unbiased", "correction": "correction", "ddof": "correction", "index": "index", "indices": "index",
+    "dtype": "dtype", "eps": "eps", "array": "x", "params": "x", "probs": "x",
     "min": "low", "a_min": "low", "clip_value_min": "low", "max": "high", "a_max": "high", "clip_value_max": "high",
 }  # fmt: skip
 
 # operation | callables; ".name" is a method | positional parameters
 _TABLE = """
-exp | torch.exp tensorflow.exp tensorflow.math.exp numpy.exp keras.ops.exp .exp | x
-expm1 | torch.expm1 tensorflow.math.expm1 numpy.expm1 .expm1 | x
-log | torch.log tensorflow.math.log numpy.log keras.ops.log .log | x
-log1p | torch.log1p tensorflow.math.log1p numpy.log1p .log1p | x
-log2 | torch.log2 numpy.log2 .log2 | x
-log10 | torch.log10 numpy.log10 .log10 | x
-sqrt | torch.sqrt tensorflow.sqrt tensorflow.math.sqrt numpy.sqrt .sqrt | x
-rsqrt | torch.rsqrt tensorflow.math.rsqrt .rsqrt | x
-square | torch.square tensorflow.square tensorflow.math.square numpy.square .square | x
-abs | torch.abs tensorflow.abs tensorflow.math.abs numpy.abs numpy.absolute .abs | x
-sign | torch.sign tensorflow.sign tensorflow.math.sign numpy.sign .sign | x
-neg | torch.neg torch.negative tensorflow.negative tensorflow.math.negative numpy.negative .neg | x
-tanh | torch.tanh tensorflow.tanh tensorflow.math.tanh numpy.tanh .tanh | x
-sin | torch.sin tensorflow.sin tensorflow.math.sin numpy.sin .sin | x
-cos | torch.cos tensorflow.cos tensorflow.math.cos numpy.cos .cos | x
-tan | torch.tan tensorflow.tan tensorflow.math.tan numpy.tan .tan | x
-atanh | torch.atanh torch.arctanh tensorflow.atanh tensorflow.math.atanh numpy.arctanh .atanh .arctanh | x
-acosh | torch.acosh torch.arccosh tensorflow.acosh tensorflow.math.acosh numpy.arccosh .acosh .arccosh | x
-acos | torch.acos torch.arccos tensorflow.acos tensorflow.math.acos numpy.arccos numpy.acos .acos .arccos | x
-asin | torch.asin torch.arcsin tensorflow.asin tensorflow.math.asin numpy.arcsin numpy.asin .asin .arcsin | x
+exp | torch.exp tensorflow.exp tensorflow.math.exp numpy.exp keras.ops.exp {K}.exp .exp | x
+expm1 | torch.expm1 tensorflow.math.expm1 numpy.expm1 keras.ops.expm1 .expm1 | x
+log | torch.log tensorflow.math.log numpy.log keras.ops.log {K}.log .log | x
+log1p | torch.log1p tensorflow.math.log1p numpy.log1p keras.ops.log1p .log1p | x
+log2 | torch.log2 numpy.log2 keras.ops.log2 .log2 | x
+log10 | torch.log10 numpy.log10 keras.ops.log10 .log10 | x
+sqrt | torch.sqrt tensorflow.sqrt tensorflow.math.sqrt numpy.sqrt keras.ops.sqrt {K}.sqrt .sqrt | x
+rsqrt | torch.rsqrt tensorflow.math.rsqrt keras.ops.rsqrt .rsqrt | x
+reciprocal | torch.reciprocal tensorflow.math.reciprocal numpy.reciprocal keras.ops.reciprocal .reciprocal | x
+square | torch.square tensorflow.square tensorflow.math.square numpy.square keras.ops.square {K}.square .square | x
+abs | torch.abs tensorflow.abs tensorflow.math.abs numpy.abs numpy.absolute keras.ops.abs keras.ops.absolute {K}.abs .abs | x
+sign | torch.sign tensorflow.sign tensorflow.math.sign numpy.sign keras.ops.sign .sign | x
+neg | torch.neg torch.negative tensorflow.negative tensorflow.math.negative numpy.negative keras.ops.negative .neg | x
+tanh | torch.tanh tensorflow.tanh tensorflow.math.tanh numpy.tanh keras.ops.tanh .tanh | x
+sin | torch.sin tensorflow.sin tensorflow.math.sin numpy.sin keras.ops.sin .sin | x
+cos | torch.cos tensorflow.cos tensorflow.math.cos numpy.cos keras.ops.cos .cos | x
+tan | torch.tan tensorflow.tan tensorflow.math.tan numpy.tan keras.ops.tan .tan | x
+atanh | torch.atanh torch.arctanh tensorflow.atanh tensorflow.math.atanh numpy.arctanh keras.ops.arctanh .atanh .arctanh | x
+acosh | torch.acosh torch.arccosh tensorflow.acosh tensorflow.math.acosh numpy.arccosh keras.ops.arccosh .acosh .arccosh | x
+acos | torch.acos torch.arccos tensorflow.acos tensorflow.math.acos numpy.arccos numpy.acos keras.ops.arccos .acos .arccos | x
+asin | torch.asin torch.arcsin tensorflow.asin tensorflow.math.asin numpy.arcsin numpy.asin keras.ops.arcsin .asin .arcsin | x
 sigmoid | torch.sigmoid torch.special.expit torch.nn.functional.sigmoid tensorflow.sigmoid tensorflow.math.sigmoid \
-tensorflow.nn.sigmoid tensorflow.keras.activations.sigmoid keras.activations.sigmoid keras.ops.sigmoid .sigmoid | x
+tensorflow.nn.sigmoid tensorflow.keras.activations.sigmoid keras.activations.sigmoid keras.ops.sigmoid keras.ops.nn.sigmoid \
+{K}.sigmoid scipy.special.expit .sigmoid | x
 softmax | torch.softmax torch.nn.functional.softmax torch.special.softmax tensorflow.nn.softmax \
-tensorflow.keras.activations.softmax keras.activations.softmax keras.ops.softmax .softmax | x dim
-log_softmax | torch.log_softmax torch.nn.functional.log_softmax tensorflow.nn.log_softmax .log_softmax | x dim
-logsumexp | torch.logsumexp tensorflow.reduce_logsumexp tensorflow.math.reduce_logsumexp .logsumexp | x dim keepdim
-sum | torch.sum tensorflow.reduce_sum tensorflow.math.reduce_sum keras.ops.sum .sum | x dim keepdim
+tensorflow.keras.activations.softmax keras.activations.softmax keras.ops.softmax {K}.softmax scipy.special.softmax \
+.softmax | x dim
+log_softmax | torch.log_softmax torch.nn.functional.log_softmax tensorflow.nn.log_softmax keras.ops.log_softmax \
+scipy.special.log_softmax .log_softmax | x dim
+logsumexp | torch.logsumexp tensorflow.reduce_logsumexp tensorflow.math.reduce_logsumexp keras.ops.logsumexp \
+.logsumexp | x dim keepdim
+sum | torch.sum tensorflow.reduce_sum tensorflow.math.reduce_sum keras.ops.sum {K}.sum .sum | x dim keepdim
 sum | numpy.sum | x dim dtype out keepdim
-mean | torch.mean tensorflow.reduce_mean tensorflow.math.reduce_mean keras.ops.mean .mean | x dim keepdim
+mean | torch.mean tensorflow.reduce_mean tensorflow.math.reduce_mean keras.ops.mean {K}.mean .mean | x dim keepdim
 mean | numpy.mean | x dim dtype out keepdim
-max | tensorflow.reduce_max tensorflow.math.reduce_max | x dim keepdim
+nanmean | torch.nanmean .nanmean | x dim keepdim
+nanmean | numpy.nanmean | x dim dtype out keepdim
+median | torch.median .median | x dim keepdim
+median | numpy.median | x dim out overwrite_input keepdim
+max | tensorflow.reduce_max tensorflow.math.reduce_max torch.amax torch.max keras.ops.max {K}.max .amax .max | x dim keepdim
+max | numpy.max numpy.amax | x dim out keepdim
 prod | numpy.prod | x dim dtype out keepdim
-prod | torch.prod tensorflow.reduce_prod tensorflow.math.reduce_prod .prod | x dim keepdim
-std | torch.std tensorflow.math.reduce_std .std | x dim
-norm | torch.norm torch.linalg.norm torch.linalg.vector_norm tensorflow.norm numpy.linalg.norm .norm | x p dim keepdim
-add | torch.add tensorflow.add tensorflow.math.add numpy.add .add | x y
-sub | torch.sub torch.subtract tensorflow.subtract tensorflow.math.subtract numpy.subtract .sub | x y
-mul | torch.mul torch.multiply tensorflow.multiply tensorflow.math.multiply numpy.multiply .mul .multiply | x y
-div | torch.div torch.divide torch.true_divide tensorflow.divide tensorflow.math.divide numpy.divide numpy.true_divide \
-.div .divide | x y
-pow | torch.pow tensorflow.pow tensorflow.math.pow numpy.power .pow | x y
-var | torch.var tensorflow.math.reduce_variance .var | x dim
+prod | torch.prod tensorflow.reduce_prod tensorflow.math.reduce_prod keras.ops.prod .prod | x dim keepdim
+std | torch.std tensorflow.math.reduce_std keras.ops.std .std | x dim unbiased keepdim correction
+std | numpy.std | x dim dtype out correction keepdim
+var | torch.var tensorflow.math.reduce_variance keras.ops.var .var | x dim unbiased keepdim correction
+var | numpy.var | x dim dtype out correction keepdim
+norm | torch.norm torch.linalg.norm torch.linalg.vector_norm tensorflow.norm tensorflow.linalg.norm numpy.linalg.norm \
+.norm | x p dim keepdim
+add | torch.add tensorflow.add tensorflow.math.add numpy.add keras.ops.add .add | x y
+sub | torch.sub torch.subtract tensorflow.subtract tensorflow.math.subtract numpy.subtract keras.ops.subtract .sub | x y
+mul | torch.mul torch.multiply tensorflow.multiply tensorflow.math.multiply numpy.multiply keras.ops.multiply .mul .multiply | x y
+div | torch.div torch.divide torch.true_divide tensorflow.divide tensorflow.math.divide tensorflow.truediv \
+tensorflow.math.truediv numpy.divide numpy.true_divide keras.ops.divide .div .divide .true_divide | x y
+matmul | torch.matmul torch.mm torch.bmm tensorflow.matmul tensorflow.linalg.matmul numpy.matmul numpy.dot keras.ops.matmul \
+.matmul .mm .bmm .dot | x y
+pow | torch.pow tensorflow.pow tensorflow.math.pow numpy.power keras.ops.power {K}.pow .pow | x y
 logit | torch.logit torch.special.logit .logit | x eps
-svd | torch.linalg.svd torch.svd | x
-eigh | torch.linalg.eigh | x
-cross_entropy | torch.nn.functional.cross_entropy | x target weight
-where | torch.where tensorflow.where numpy.where | condition x y
+logit | scipy.special.logit | x
+svd | torch.linalg.svd torch.svd tensorflow.linalg.svd numpy.linalg.svd .svd | x
+eigh | torch.linalg.eigh tensorflow.linalg.eigh numpy.linalg.eigh | x
+cross_entropy | torch.nn.functional.cross_entropy | x target weight size_average ignored
+kl_div | torch.nn.functional.kl_div | x target
+where | torch.where tensorflow.where numpy.where keras.ops.where | condition x y
 where | .where | x condition y
 masked_fill | torch.masked_fill .masked_fill | x mask value
-logaddexp | torch.logaddexp numpy.logaddexp | x y
+logaddexp | torch.logaddexp numpy.logaddexp keras.ops.logaddexp | x y
+xlogy | torch.xlogy torch.special.xlogy tensorflow.math.xlogy scipy.special.xlogy .xlogy | x y
 """
 
 
@@ -105,7 +128,7 @@ logaddexp | torch.logaddexp numpy.logaddexp | x y
 def functions() -> dict[str, Spelling]:
     """Full dotted name -> spelling, for functions; a method's key is ".name"."""
     out: dict[str, Spelling] = {}
-    for row in _TABLE.replace("\\\n", "").strip().splitlines():
+    for row in _TABLE.replace("\\\n", "").replace("{K}", "tensorflow.keras.backend").strip().splitlines():
         op, names, parameters = (cell.strip() for cell in row.split("|"))
         for name in names.split():
             framework = None if name.startswith(".") else ROOTS[name.split(".")[0]]

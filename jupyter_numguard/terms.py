@@ -26,7 +26,7 @@ _LAYERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "torch.nn.Softmax": ("softmax", ("dim",), ("x",)),
     "torch.nn.LogSoftmax": ("log_softmax", ("dim",), ("x",)),
     "torch.nn.Sigmoid": ("sigmoid", (), ("x",)),
-    "torch.nn.CrossEntropyLoss": ("cross_entropy", ("weight",), ("x", "target")),
+    "torch.nn.CrossEntropyLoss": ("cross_entropy", ("weight", "size_average", "ignored"), ("x", "target")),
     "tensorflow.keras.layers.Softmax": ("softmax", ("dim",), ("x",)),
 }
 
@@ -136,7 +136,20 @@ def term_of(node: ast.expr, aliases: Mapping[str, str], home: int = 0) -> Term:
         return Term("neg", (("x", term_of(node.operand, aliases, home)),), node, home)
     if isinstance(node, ast.Call):
         return _call(node, aliases, home) or Term(OPAQUE, (), node, home)
+    if isinstance(node, ast.Subscript | ast.Attribute):
+        return _largest(node, aliases, home) or Term(OPAQUE, (), node, home)
     return Term(OPAQUE, (), node, home)
+
+
+def _largest(node: ast.Subscript | ast.Attribute, aliases: Mapping[str, str], home: int) -> Term | None:
+    """`z.max(dim=1, keepdim=True)[0]` and `….values`: torch hands back the place of the largest as well."""
+    first = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == 0
+    if not first and not (isinstance(node, ast.Attribute) and node.attr == "values"):
+        return None
+    inner = _call(node.value, aliases, home) if isinstance(node.value, ast.Call) else None
+    if inner is None or inner.op != "max" or inner.argument("dim") is None:
+        return None
+    return Term("max", inner.arguments, node, home, inner.framework)
 
 
 def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
@@ -164,6 +177,8 @@ def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
     ordered = [(slot, term_of(arguments[slot], aliases, home)) for slot in spelling.parameters if slot in arguments]
     # keepdim=False and dim=None are what leaving them out means.
     kept = tuple((s, t) for s, t in ordered if not (s in ("keepdim", "dim") and t.key in ("False", "None")))
+    if spelling.op == "square":
+        return Term("pow", (*kept, ("y", Term(CONSTANT, (), ast.Constant(2), home))), node, home, spelling.framework)
     return Term(spelling.op, kept, node, home, spelling.framework)
 
 
@@ -198,19 +213,22 @@ def expressions(statement: SourceStatement) -> Iterator[ast.expr]:
 
 
 def targets(statement: SourceStatement) -> frozenset[str]:
-    """Root names that the statement binds or may change."""
+    """Root names that the statement binds or may change; what a function does to its own names is its own."""
     names: set[str] = set()
     parsed = parse(statement.source)
-    for stmt in parsed.body if parsed is not None else ():
-        for node in ast.walk(stmt):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-                names.add(node.id)
-            elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-                names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))
-            elif isinstance(node, ast.Attribute) and node.attr.endswith("_") and not node.attr.endswith("__"):
-                names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))  # x.exp_()
-            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-                names.add(node.name)
+    todo: list[ast.AST] = list(parsed.body) if parsed is not None else []
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            continue
+        todo.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            names.add(node.id)
+        elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))
+        elif isinstance(node, ast.Attribute) and node.attr.endswith("_") and not node.attr.endswith("__"):
+            names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))  # x.exp_()
     return frozenset(names)
 
 

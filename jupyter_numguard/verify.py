@@ -34,6 +34,10 @@ class _NotRun(Exception):
     """Why a proposal could not be run; the text is the note."""
 
 
+class _NoTensor(Exception):
+    """A statement computes something else than a tensor."""
+
+
 class _Refuted(Exception):
     """What running it showed against it; the text is the note."""
 
@@ -44,7 +48,8 @@ def verifier(samples: Mapping[str, object], modules: Mapping[str, object], *, gr
     Args:
         samples: Private copies of tensors and numbers by the user's name; names may be missing.
         modules: The user's modules and framework functions by name; nothing else of the namespace is used.
-        gradient: Whether a gradient was taken (or may have been): it must then be finite too.
+        gradient: Whether a gradient was taken (or may have been): it must then be finite too. torch's tensors say so
+            themselves.
     """
 
     def run(proposal: Proposal) -> Verdict:
@@ -102,7 +107,7 @@ class _Run:
             before, after, guard, values = self._written(part)
         else:
             before, after, guard, values = self._matched(part, part.form)
-        if not any(_is_operand(v, framework) for v in values):
+        if part.form is not None and not any(_is_operand(v, framework) for v in values):
             raise _NotRun(f"none of its operands is a {framework} tensor")
         result = evaluate(after, values, framework, gradient=gradient)
         if not result.is_finite():
@@ -110,7 +115,7 @@ class _Run:
         self.gradient_seen |= any(g is not None for g in result.gradients)
         if part.form is not None:
             self._same_as_user(part, evaluate(before, values, framework, gradient=False), framework)
-        pair = _Pair(before, after, guard, framework)
+        pair = _Pair(before, after, guard, framework, part.rtol)
         # What is written in the user's own words may hold dtypes: it is run as it stands.
         wide = values if part.form is None else [widened(v, framework) for v in values]
         largest, compared, size = pair.compare(wide, gradient)
@@ -131,7 +136,9 @@ class _Run:
 
     def _written(self, part: Part) -> tuple[_Function, _Function, _Function | None, list[Any]]:
         """The two compared expressions as functions of the copies that they name."""
-        nodes = [_expression(text) for text in part.compared]
+        if not any(part.compared):
+            raise _NotRun("the operand was overwritten in place, and no copy of it was taken before")
+        nodes = [_expression(text) for text in (*part.compared, *filter(None, [part.guard]))]
         for node in nodes:
             reason = why_not_run(node, self.aliases, self.names)
             if reason is not None:
@@ -141,7 +148,8 @@ class _Run:
         def call(node: ast.expr) -> _Function:
             return lambda *args: self._evaluate(node, {**self.names, **dict(zip(used, args, strict=True))})
 
-        return call(nodes[0]), call(nodes[1]), None, [self.samples[name] for name in used]
+        guard = call(nodes[2]) if part.guard else None
+        return call(nodes[0]), call(nodes[1]), guard, [self.samples[name] for name in used]
 
     def _run_scaled(self, pair: _Pair, values: list[Any]) -> None:
         """Where the original is non-finite nothing can be compared: compare on smaller operands of the same shapes.
@@ -150,8 +158,8 @@ class _Run:
             _Refuted: They differ, or there is no scale at which the original is finite.
         """
         gradient = pair.framework != "numpy"
-        for scale in (0.25, 2.0**-6, 2.0**-12, 2.0**-40):
-            smaller = [v * scale if _is_real(v, pair.framework) else v for v in values]
+        for scale in (0.25, 2.0**-6, 2.0**-12, 2.0**-40, None):
+            smaller = [_scaled(v, scale) if _is_real(v, pair.framework) else v for v in values]
             if (
                 evaluate(pair.before, smaller, pair.framework, gradient=gradient).is_finite()
                 and (pair.compare(smaller, gradient)[1])
@@ -163,7 +171,7 @@ class _Run:
         """Whether a gradient goes through the statement: torch's tensors say so, TensorFlow's may always be watched."""
         if framework != "torch":
             return self.gradient and framework == "tensorflow"
-        return self.gradient and any(getattr(sample, "requires_grad", False) for sample in self.samples.values())
+        return any(getattr(sample, "requires_grad", False) for sample in self.samples.values())
 
     def _value(self, text: str) -> Any:
         node = _expression(text)
@@ -178,7 +186,9 @@ class _Run:
 
     def _same_as_user(self, part: Part, before: Outcome, framework: Framework) -> None:
         """The user's own text on the copies gives what the pattern gives on the matched operands."""
-        node = _expression(part.before)
+        if not part.same:
+            return
+        node = _expression(part.same)
         if why_not_run(node, self.aliases, self.names) is not None:
             return  # an intermediate variable has no copy; the operands still prove the rewrite
         theirs = evaluate(lambda: self._evaluate(node, self.names), (), framework, gradient=False)
@@ -200,9 +210,15 @@ class _Run:
         values = [self.samples[name] for name in used]
 
         def statement(*args: Any) -> Any:
-            return self._evaluate(node, {**self.names, **dict(zip(used, args, strict=True))})
+            result = self._evaluate(node, {**self.names, **dict(zip(used, args, strict=True))})
+            if not isinstance(result, (tuple, float, int)) and not is_tensor(result, framework):
+                raise _NoTensor  # it makes a layer, say
+            return result
 
-        outcome = evaluate(statement, values, framework, gradient=self._with_gradient(framework))
+        try:
+            outcome = evaluate(statement, values, framework, gradient=self._with_gradient(framework))
+        except _NoTensor:
+            return False
         if not outcome.is_finite():
             raise _Refuted("the whole statement is not finite after the rewrite")
         return True
@@ -216,6 +232,7 @@ class _Pair:
     after: _Function
     guard: _Function | None
     framework: Framework
+    rtol: float
 
     def compare(self, values: list[Any], gradient: bool) -> tuple[float, int, int]:
         """As `compare`, on these operands.
@@ -227,7 +244,16 @@ class _Pair:
         guarded = None
         if self.guard is not None:
             guarded = evaluate(self.guard, values, self.framework, gradient=False).value
-        return compare(run[0], run[1], guarded)
+        return compare(run[0], run[1], guarded, self.rtol)
+
+
+def _scaled(value: Any, scale: float | None) -> Any:
+    """The operand times `scale`; None: over its largest magnitude."""
+    return (
+        value * scale
+        if scale is not None
+        else value / max(float(abs(value).max() if value.ndim else abs(value)), 1e-30)
+    )
 
 
 def _is_operand(value: object, framework: Framework) -> bool:
@@ -261,7 +287,7 @@ def _single_value(source: str) -> ast.expr | None:
     ) else None  # fmt: skip
 
 
-def compare(before: Outcome, after: Outcome, guarded: Any) -> tuple[float, int, int]:
+def compare(before: Outcome, after: Outcome, guarded: Any, rtol: float = _RTOL) -> tuple[float, int, int]:
     """(largest relative difference, elements compared, elements) of values; gradients must agree as well.
 
     Raises:
@@ -281,12 +307,13 @@ def compare(before: Outcome, after: Outcome, guarded: Any) -> tuple[float, int, 
             raise _Refuted(f"its {what} has shape {list(a.shape)}, the original's has {list(b.shape)}")
         mask = numpy.isfinite(b)
         if guarded is not None and guarded.shape == b.shape:
-            mask &= ~guarded
+            mask &= ~guarded.astype(bool)
         if not mask.any():
             continue
         scale = float(numpy.abs(b[mask]).max())
+        atol = (1e-9 if rtol <= _RTOL else rtol) * scale  # a sum of rounded numbers is as exact as its largest term
         difference = numpy.abs(a[mask] - b[mask])
-        if not bool((difference <= _RTOL * numpy.abs(b[mask]) + 1e-9 * scale).all()):
+        if not bool((difference <= rtol * numpy.abs(b[mask]) + atol).all()):
             raise _Refuted(f"its {what} differs from the original's where that is finite")
         relative = float((difference / numpy.maximum(numpy.abs(b[mask]), 1e-9 * scale + 1e-300)).max())
         if what == "value":

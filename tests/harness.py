@@ -7,6 +7,7 @@ on in the same kernel would. Each answer is a list of `Cell`, one per executed c
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -77,7 +78,14 @@ def _main(src: str, dst: str) -> None:
         raise RuntimeError(f"%load_ext failed: {loaded.error_in_exec or loaded.error_before_exec!r}")
     sys.path.insert(0, os.getcwd())
     answers = []
+    frozen = 0
     for nb in json.loads(Path(src).read_text()):
+        if (
+            len(sys.modules) > frozen + 50
+        ):  # `%reset` collects garbage twice: it need not look at the frameworks each time
+            gc.collect()
+            gc.freeze()
+            frozen = len(sys.modules)
         with capture_output():
             shell.run_cell("%reset -f\n%numguard reset", store_history=False)
         for name, text in nb.get("files", {}).items():

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import math
 import re
-import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from .harness import Cell, run
+from .repaired import applied, is_finite
 from .variants import new_name, variants
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("reports.json").read_text())
@@ -60,28 +59,10 @@ def test_rewrite_is_verified_and_runs(number: int) -> None:
     assert case["verified"] == bool(rewrite and rewrite["verified"]), rewrite
     if not case["verified"]:
         return
-    first = answers()[number][0].count
-    changed = [cell.split("\n") for cell in cells]
-    for edit in rewrite["edits"]:
-        lines = changed[edit["execution"]["count"] - first]
-        start, end = edit["line"] - 2, edit["end_line"] - 1  # %%numguard is line 1
-        assert edit["before"] == "\n".join(lines[start:end])
-        lines[start:end] = edit["after"].split("\n")
+    changed = applied(cells, rewrite, answers()[number][0].count)
     variable = new_name(case["cells"], case["variable"]) if how.endswith("renamed") else case["variable"]
 
-    assert is_finite(["\n".join(lines) for lines in changed], variable), rewrite["after"]
-
-
-def is_finite(cells: list[str], variable: str) -> bool:
-    """Whether a variable is finite after a plain run of the cells."""
-    space: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for cell in cells:
-            exec(compile(cell, "<cell>", "exec"), space)
-    value = space[variable]
-    value = value.detach().double().numpy() if hasattr(value, "detach") else np.asarray(value)
-    return bool(np.isfinite(value).all())
+    assert is_finite(changed, variable), rewrite["after"]
 
 
 def test_confidence_is_calibrated() -> None:

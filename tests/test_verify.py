@@ -12,8 +12,9 @@ import tensorflow as tf
 import torch
 import torch.nn.functional as F
 
+from jupyter_numguard import wording
 from jupyter_numguard.matching import Reader
-from jupyter_numguard.model import ExecutionRef, LineagePath, Origin, SourceStatement
+from jupyter_numguard.model import ExecutionRef, LineagePath, Origin, SourceStatement, Span, TensorSummary
 from jupyter_numguard.propose import propose
 from jupyter_numguard.purity import is_pure_layer
 from jupyter_numguard.rewrite import Proposal, load_rewrites
@@ -110,12 +111,34 @@ LOCATED = [
 
 
 def operands(framework: str) -> dict[str, Any]:
-    """What the examples of the rewrites that find their places themselves name."""
-    make = torch.tensor if framework == "torch" else tf.constant
-    attention = torch.nn.MultiheadAttention(2, 1, batch_first=True)
+    """What the examples of the rewrites that find their places themselves name, and the layers that they call."""
+    if framework == "numpy":
+        x, mask, huge = np.array([0.0, 4.0]), np.array([0.0, 1.0]), np.array([1e300, 1.0])
+        half = {"h": np.array([300.0, 2.0], np.float16), "e": np.array([15.0, 2.0], np.float16)}
+        unsigned = {"m": np.array([3, 9], np.uint8), "n": np.array([5, 2], np.uint8)}
+        gaps, table = np.array([np.nan, np.nan]), np.array([[np.nan, np.nan], [1.0, np.nan]])
+        return {
+            "x": x,
+            "mask": mask,
+            "gaps": gaps,
+            "table": table,
+            "big": np.array([1e6, 1.0]),
+            "huge": huge,
+            **half,
+            **unsigned,
+        }
+    torch_ = framework == "torch"
+    make, leaf = (torch.tensor, {"requires_grad": True}) if torch_ else (tf.constant, {})
+    float16, float64 = (torch.float16, torch.float64) if torch_ else (tf.float16, tf.float64)
     return {
-        "x": make([[[0.0, 4.0], [1.0, 3.0]]], **({"requires_grad": True} if framework == "torch" else {})),
-        "b": make([[[1.0, 2.0], [3.0, 4.0]]]), "hidden": make([[True, True]]), "attention": attention,
+        "x": make([[[0.0, 4.0], [1.0, 3.0]]], **leaf), "b": make([[[1.0, 2.0], [3.0, 4.0]]]),
+        "mask": make([[[0.0, 1.0], [1.0, 1.0]]]), "flat": make([[2.0, 2.0, 2.0], [1.0, 2.0, 6.0]], **leaf),
+        "mean": make([[2.0], [3.0]]), "var": make([[0.0], [4.6667]]), "big": make([1e6, 1.0], **leaf),
+        "table": make([[float("nan"), float("nan")], [1.0, float("nan")]], **leaf),
+        "huge": make([1e300, 1.0], dtype=float64, **leaf), "hidden": make([[True, True]]),
+        "h": make([[300.0, 300.0], [2.0, 1.0]], dtype=float16, **leaf),
+        "e": make([[15.0, 1.0], [2.0, 1.0]], dtype=float16, **leaf),
+        "attention": torch.nn.MultiheadAttention(2, 1, batch_first=True),
     }  # fmt: skip
 
 
@@ -123,17 +146,28 @@ def operands(framework: str) -> dict[str, Any]:
 def test_rewrite_finds_its_place(rewrite: Any, framework: Any, source: str) -> None:
     """Every example of such a rewrite is cured, verified by a run, at every failing operation that it may be told of."""
     given = operands(framework)
-    layers = {name: given.pop(name) for name in ("attention",)}
+    layers = {name: given.pop(name) for name in ("attention",) if name in given}
     statements = (SourceStatement(EXECUTION, 9, 9, source),)
+    named = tuple(
+        TensorSummary(name, wording.dtype_name(str(v.dtype)), tuple(v.shape), "cpu") for name, v in given.items()
+    )
     ops = [t.op for t in Reader(LineagePath("y", None, statements=statements)).terms(0)] or ["softmax"]
     found = []
     for op in ops:
-        origin = Origin("op", "exact", EXECUTION, None, 9, source, None, None, (), op, op, "forward", None, 1, (), None)
-        path = LineagePath("y", origin, statements=statements, framework=framework)
-        found += [p for code in rewrite.fixes for p in propose(path, [rewrite], code)]
+        span = Span(9, 4, 9, len(source))
+        origin = Origin("op", "exact", EXECUTION, None, 9, source, span, None, (), op, op, "forward", None, 1, (), None)
+        path = LineagePath("y", origin, statements=statements, framework=framework, named=named)
+        for told in (path, dataclasses.replace(path, origin=dataclasses.replace(origin, span=None))):
+            found += [p for code in rewrite.fixes for p in propose(told, [rewrite], code)]
     verdicts = [verifier(given, {**MODULES, **layers})(p) for p in found]
 
-    assert any(v.verified and "gradient too" in v.note for v in verdicts), verdicts
+    if not any(any(part.compared) for p in found for part in p.parts):  # in place: no copy is left to run it on
+        assert {Verdict(False, f"Not run: {OVERWRITTEN}.")} == set(verdicts)
+    else:
+        assert any(v.verified and (framework == "numpy" or "gradient too" in v.note) for v in verdicts), verdicts
+
+
+OVERWRITTEN = "the operand was overwritten in place, and no copy of it was taken before"
 
 
 def test_selection_of_the_wrong_branch_is_refuted() -> None:

@@ -120,6 +120,10 @@ class Backend(ABC):
         running a rewrite; None if it does not fit or cannot be copied."""
         return None
 
+    def copy_layer(self, layer: Any, max_bytes: int) -> Any | None:
+        """A private copy of a layer with its parameters, at most `max_bytes`; None if it is none of the framework's."""
+        return None
+
     # --- operations -------------------------------------------------------------------------------------------------
     def intercept(self, log: OpLog) -> AbstractContextManager[None] | None:
         """A context manager that records the framework's operations of this thread into `log`; None if there is none.

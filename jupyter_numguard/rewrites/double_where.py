@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from jupyter_numguard.change import Change, is_known_at, reached, written_out
+from jupyter_numguard.change import Change, compared, is_known_at, reached
 from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import Framework
 from jupyter_numguard.terms import CONSTANT, Term, targets
@@ -53,13 +53,10 @@ def _guarded(
         if not is_known_at(reader, condition.node, condition.home, home):
             continue
         one: ast.expr = ast.Constant(1.0)
-        pair = [node, one] if is_first else [one, node]
-        safe = ast.Call(ast.parse(where, mode="eval").body, [condition.node, *pair], [])
-        before, after = (
-            ast.unparse(ast.fix_missing_locations(written_out(reader, whole.node, whole.home, swaps)))
-            for swaps in ({}, {id(node): safe})
-        )
-        yield Change(home, node, ast.unparse(safe), (before, after), framework)
+        branches = [node, one] if is_first else [one, node]
+        safe = ast.Call(ast.parse(where, mode="eval").body, [condition.node, *branches], [])
+        pair = compared(reader, whole.node, whole.home, node, safe)
+        yield Change(home, node, ast.unparse(safe), pair, framework)
 
 
 def _operands(reader: Reader, inside: list[tuple[ast.expr, int]]) -> Iterator[tuple[ast.expr, int]]:

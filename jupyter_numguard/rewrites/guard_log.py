@@ -1,6 +1,6 @@
 """guard_log: The logarithm of zero or less is not finite; bounded from below, its argument stays positive."""
 
-FIXES = {"NG101", "NG104", "NG502"}
+FIXES = {"NG101", "NG206", "NG502"}
 SAME_MATHEMATICS = False
 NEIGHBOURHOOD = "where the argument is below 1e-12"
 BENIGN = [[0.5, 1e-6, 2.0]]
@@ -41,3 +41,35 @@ def after_numpy(np, x):
 
 def guarded_numpy(np, x):
     return x < 1e-12
+
+
+def before_torch_log2(torch, x):
+    return torch.log2(x)
+
+
+def after_torch_log2(torch, x):
+    return torch.log2(torch.clamp(x, min=1e-12))
+
+
+def before_torch_log10(torch, x):
+    return torch.log10(x)
+
+
+def after_torch_log10(torch, x):
+    return torch.log10(torch.clamp(x, min=1e-12))
+
+
+def before_numpy_log2(np, x):
+    return np.log2(x)
+
+
+def after_numpy_log2(np, x):
+    return np.log2(np.maximum(x, 1e-12))
+
+
+def before_numpy_log10(np, x):
+    return np.log10(x)
+
+
+def after_numpy_log10(np, x):
+    return np.log10(np.maximum(x, 1e-12))

@@ -28,3 +28,25 @@ def after_tensorflow(tf, x, dim=-1):
 
 def guarded_tensorflow(tf, x, dim=-1):
     return tf.nn.softmax(x, axis=dim) < 2.3e-308
+
+
+def before_numpy(np, x, dim=None):
+    import scipy.special
+
+    return np.log(scipy.special.softmax(x, axis=dim))
+
+
+def after_numpy(np, x, dim=None):
+    import scipy.special
+
+    return scipy.special.log_softmax(x, axis=dim)
+
+
+def before_numpy_by_name(np, x, dim):
+    import scipy.special
+
+    return np.log(scipy.special.softmax(x, axis=dim))
+
+
+def after_numpy_by_name(np, x, dim):
+    return x - np.logaddexp.reduce(x, axis=dim, keepdims=True)

@@ -17,3 +17,29 @@ def after_torch(torch, x):
 
 def guarded_torch(torch, x):
     return (x < 2e-6) | (x > 1 - 2e-6)
+
+
+def before_numpy(np, x):
+    import scipy.special
+
+    return scipy.special.logit(x)
+
+
+def after_numpy(np, x):
+    import scipy.special
+
+    return scipy.special.logit(np.clip(x, 1e-6, 1 - 1e-6))
+
+
+def guarded_numpy(np, x):
+    return (x < 2e-6) | (x > 1 - 2e-6)
+
+
+def before_numpy_by_name(np, x):
+    import scipy.special
+
+    return scipy.special.logit(x)
+
+
+def after_numpy_by_name(np, x):
+    return np.log(np.clip(x, 1e-6, 1 - 1e-6)) - np.log1p(-np.clip(x, 1e-6, 1 - 1e-6))

@@ -27,3 +27,19 @@ def before_numpy(np, x):
 
 def after_numpy(np, x):
     return np.exp(-np.logaddexp(0, -x))
+
+
+def before_torch_of_minus(torch, x):
+    return 1 / (1 + torch.exp(-x))
+
+
+def after_torch_of_minus(torch, x):
+    return torch.sigmoid(x)
+
+
+def before_tensorflow_of_minus(tf, x):
+    return 1 / (1 + tf.exp(-x))
+
+
+def after_tensorflow_of_minus(tf, x):
+    return tf.sigmoid(x)

@@ -61,12 +61,15 @@ from __future__ import annotations
 import re
 
 from jupyter_numguard import wording
+from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
+from jupyter_numguard.terms import CONSTANT, Term
 
 from ._recognise import certain, failing, operand, producers
 
 CATEGORY = Category.C4
 PRECEDES = {"NG102", "NG502"}
+_MAX_DEPTH = 6
 _REDUCTIONS = {"mean", "median", "std", "var"}
 _COUNT = re.compile(r"(?:^|_)(?:n|num|number|count|counts|cnt|len|length|size|total)(?:_|$)")
 # A norm, a maximum and a product are no statistics: they are 0 because the operand is (NG102).
@@ -82,9 +85,9 @@ def detect(path: LineagePath) -> Evidence | None:
     divisor = operand(origin, -1) if origin is not None else None
     if origin is None or divisor is None or not divisor.zeros:
         return None
-    made = next((_DIVISORS[t.op] for t in producers(path, "y") if t.op in _DIVISORS), None)
-    sure = 0.95
-    if made is None and _COUNT.search(divisor.variable or ""):
+    makers = producers(path, "y")
+    made, sure = _statistic(path), 0.95
+    if made is None and not makers and _COUNT.search(divisor.variable or ""):
         made, sure = "by its name a count", 0.7  # a name proves nothing
     if made is None:
         return None
@@ -94,9 +97,33 @@ def detect(path: LineagePath) -> Evidence | None:
     return Evidence(f"{what} {wording.be(divisor.zeros, divisor)} 0.", certain(origin, sure))
 
 
+def _statistic(path: LineagePath) -> str | None:
+    """What the divisor is, where the source shows it to be a statistic or a sum of statistics (`a.sum() + b.sum()`)."""
+    made = next((t for t in producers(path, "y") if t.op in _DIVISORS), None)
+    if made is not None:
+        return _DIVISORS[made.op]
+    reader = Reader(path)
+    divisors = (guilty.argument("y") for guilty in reader.guilty())
+    return "a sum of sums" if any(d is not None and _is_sum(reader, d, 0) for d in divisors) else None
+
+
+def _is_sum(reader: Reader, term: Term, depth: int) -> bool:
+    if depth > _MAX_DEPTH:
+        return False
+    for t in reader.expansions(term):
+        if t.op == "sum":
+            return True
+        if t.op in ("add", "sub", "mul"):
+            inside = [a for _, a in t.arguments if a.op != CONSTANT]
+            return bool(inside) and all(_is_sum(reader, a, depth + 1) for a in inside)
+    return False
+
+
 def _too_few(origin: Origin) -> Evidence | None:
     x = operand(origin, 0)
-    if x is None or origin.result is None or wording.num_nonfinite(x) or not wording.num_nonfinite(origin.result):
+    if x is None or wording.num_nonfinite(x):
+        return None
+    if origin.result is not None and not wording.num_nonfinite(origin.result):
         return None
     if x.size == 0 or 0 in x.shape:
         return Evidence(f"{origin.op} was taken of {wording.tensor(x)}, which has no element.", certain(origin, 0.95))

@@ -60,7 +60,14 @@ _OPS = {"softmax", "log_softmax", "logsumexp", "attention", "cross_entropy"}
 def detect(path: LineagePath) -> Evidence | None:
     """NaN from a softmax whose operand holds -Inf and no NaN."""
     origin = failing(path, _OPS, ("forward", "backward"))
-    if origin is None or origin.result is None or not origin.result.nan:
+    if origin is None or origin.result is None:
+        return None
+    inner = origin.operands[0] if origin.operands else None
+    if origin.op == "logsumexp" and origin.native_op.endswith("/ Log") and inner is not None and inner.zeros:
+        # TensorFlow takes the maximum off first: the sum of exponentials is at least 1 unless all elements are -Inf.
+        text = f"The sum of exponentials inside of logsumexp is 0 in {inner.zeros} of {inner.size} rows"
+        return Evidence(f"{text}: every element there is -Inf.", certain(origin, 0.93))
+    if not origin.result.nan:
         return None
     for x in origin.operands:
         if x.neginf and not x.nan and not x.posinf:

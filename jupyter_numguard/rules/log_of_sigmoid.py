@@ -66,7 +66,7 @@ from jupyter_numguard.terms import CONSTANT, Term
 from ._recognise import certain, failing, operand, producers
 
 CATEGORY = Category.C2
-PRECEDES = {"NG101", "NG203", "NG502"}
+PRECEDES = {"NG101", "NG203", "NG206", "NG502"}
 
 
 def detect(path: LineagePath) -> Evidence | None:

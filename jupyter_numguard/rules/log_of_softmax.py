@@ -45,19 +45,33 @@ seen as log-of-zero.
 from __future__ import annotations
 
 from jupyter_numguard import wording
+from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import Category, Evidence, LineagePath
+from jupyter_numguard.terms import Term
 
 from ._recognise import certain, failing, operand, producers
 
 CATEGORY = Category.C2
-PRECEDES = {"NG101", "NG502"}
+PRECEDES = {"NG101", "NG206", "NG502"}
 
 
 def detect(path: LineagePath) -> Evidence | None:
     """Zeros in the argument of a logarithm, and a softmax that made it."""
     origin = failing(path, {"log", "log2", "log10"}, ("forward", "update"))
     x = operand(origin, 0) if origin is not None else None
-    if origin is None or x is None or not x.zeros or not any(t.op == "softmax" for t in producers(path)):
+    if origin is None or x is None or not x.zeros:
+        return None
+    reader = Reader(path)
+    if not any(t.op == "softmax" or _is_written_out(reader, t) for t in producers(path)):
         return None
     found = f"{wording.share(x.zeros, x)}, a softmax whose logarithm is taken, underflowed to 0"
     return Evidence(f"{found}; the others reach {wording.number(x.max or 0.0)}.", certain(origin, 0.95))
+
+
+def _is_written_out(reader: Reader, term: Term) -> bool:
+    """exp(…) / sum(exp(…)), each side perhaps through a name."""
+    above, below = (term.argument(slot) for slot in ("x", "y")) if term.op == "div" else (None, None)
+    if above is None or below is None or not any(t.op == "exp" for t in reader.expansions(above)):
+        return False
+    totals = [t for b in reader.expansions(below) for t in (b, *(a for _, a in b.arguments if b.op == "add"))]
+    return any(t.op == "sum" for total in totals for t in reader.expansions(total))

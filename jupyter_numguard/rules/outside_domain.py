@@ -77,9 +77,13 @@ def detect(path: LineagePath) -> Evidence | None:
     """The smallest or largest element of the operand, outside the operation's interval."""
     origin = failing(path, set(_DOMAIN), ("forward", "update"))
     x = operand(origin, 0) if origin is not None else None
+    if origin is not None and origin.op == "logit" and x is None:
+        return Evidence("The argument of logit lies at or beyond 0 or 1; it was not measured.", 0.6)
     if origin is None or x is None or x.min is None or x.max is None:
         return None
     low, high, closed = _DOMAIN[origin.op]
+    if origin.op == "rsqrt" and x.min == low:
+        return None  # 1 / sqrt(0): NG102
     if origin.op == "pow" and not (origin.result is not None and origin.result.nan):
         return None  # a negative base with an integer exponent overflows, it does not leave the domain
     text = f"The argument of {origin.op}, {wording.tensor(x)},"

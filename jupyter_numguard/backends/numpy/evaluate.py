@@ -43,6 +43,7 @@ _FUNCTIONS = frozenset(
 # Of pandas those that neither warn nor write. `pct_change` warns in some versions: its operands are had without it.
 _PANDAS_METHODS = frozenset("sum mean median std var min max abs shift diff cumsum cumprod clip copy to_numpy".split())
 _TABLES = ("DataFrame", "Series", "Index")
+_SPECIAL = frozenset({"softmax", "log_softmax", "logsumexp"})  # the other functions of scipy.special are ufuncs
 _BUILTINS = {
     "float": float,
     "int": int,
@@ -240,6 +241,10 @@ def is_pure(function: Any) -> bool:
     if isinstance(function, type):
         return issubclass(function, np.generic)
     name = getattr(function, "__name__", "")
+    if function is np.linalg.norm or (
+        name in _SPECIAL and (getattr(function, "__module__", "") or "").startswith("scipy.special")
+    ):
+        return True
     return name in _FUNCTIONS and getattr(np, name, None) is function
 
 

@@ -9,6 +9,7 @@ recorder.py     operations while a cell runs
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -129,6 +130,16 @@ class TorchBackend(Backend):
                 return None  # dimensions that only repeat would be written out
             needs_grad = torch.Tensor.requires_grad.__get__(tensor)
             return found.detach().cpu().clone().requires_grad_(needs_grad)
+
+    def copy_layer(self, layer: Any, max_bytes: int) -> Any | None:
+        """A deep copy without gradients; the caller knows that the layer has no hooks and no state but its tensors."""
+        if not isinstance(layer, torch.nn.Module):
+            return None
+        with torch.inference_mode(False), hidden():
+            if sum(t.numel() * t.element_size() for t in (*layer.parameters(), *layer.buffers())) > max_bytes:
+                return None
+            memo: dict[int, Any] = {id(p): torch.nn.Parameter(p.detach().cpu().clone()) for p in layer.parameters()}
+            return copy.deepcopy(layer, memo)
 
     def intercept(self, log: OpLog) -> AbstractContextManager[None] | None:
         """Records forward, backward and update operations of this thread."""
