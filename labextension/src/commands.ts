@@ -28,7 +28,7 @@ export function addCommands(
 ): void {
   const { commands } = app;
   const state = () => model.current;
-  const hasFindings = () => inOrder(state()).length > 0;
+  const hasFindings = () => (state()?.alarms.length ?? 0) > 0;
   let last: Finding | null = null;
 
   const step = async (by: 1 | -1): Promise<void> => {

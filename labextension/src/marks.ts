@@ -18,6 +18,7 @@ import { occurrence, originSentence, what } from './view/wording';
 
 const BAR = 'jp-mod-numguard';
 const LATER = 300; // ms after the last key press
+const SOON = 50; // ms after the first of several messages
 
 export class Marks implements IDisposable {
   constructor(
@@ -25,7 +26,7 @@ export class Marks implements IDisposable {
     private trans: TranslationBundle,
     private isOn: boolean
   ) {
-    state.changed.connect(this.update, this);
+    state.changed.connect(this.updateSoon, this);
     const content = state.notebook.content;
     content.modelContentChanged.connect(this.updateLater, this);
     state.notebook.disposed.connect(this.dispose, this);
@@ -40,6 +41,7 @@ export class Marks implements IDisposable {
     if (!this._isDisposed) {
       this._isDisposed = true;
       window.clearTimeout(this.timer);
+      window.clearTimeout(this.soon);
       Signal.clearData(this);
     }
   }
@@ -53,6 +55,16 @@ export class Marks implements IDisposable {
   private updateLater(): void {
     window.clearTimeout(this.timer);
     this.timer = window.setTimeout(() => this.update(), LATER);
+  }
+
+  /** Many messages, one update. */
+  private updateSoon(): void {
+    if (!this.soon) {
+      this.soon = window.setTimeout(() => {
+        this.soon = 0;
+        this.update();
+      }, SOON);
+    }
   }
 
   private update(): void {
@@ -146,6 +158,7 @@ export class Marks implements IDisposable {
   private wanted = new Map<Cell, Finding[]>();
   private watched = new WeakSet<Cell>();
   private timer = 0;
+  private soon = 0;
   private _isDisposed = false;
 }
 

@@ -17,6 +17,7 @@ import type { Finding } from './contract';
 
 export const PANEL_ID = 'jupyter-numguard-panel';
 const LATER = 300; // ms after the last key press
+const SOON = 100; // ms after the first of several messages
 
 /** What a view in this notebook can do. */
 export function actionsFor(state: INotebookState, trans: TranslationBundle): Actions {
@@ -54,6 +55,7 @@ export class Sidebar extends Widget {
   dispose(): void {
     this.node.removeEventListener('keydown', this.onKey);
     window.clearTimeout(this.timer);
+    window.clearTimeout(this.soon);
     super.dispose();
   }
 
@@ -87,8 +89,15 @@ export class Sidebar extends Widget {
       this.edited?.modelContentChanged.disconnect(this.updateLater, this);
       this.edited = content;
       content?.modelContentChanged.connect(this.updateLater, this);
+      this.update();
     }
-    this.update();
+    // Many messages, one drawing: cells that run fast one after the other do not hold up the page.
+    if (!this.soon) {
+      this.soon = window.setTimeout(() => {
+        this.soon = 0;
+        this.update();
+      }, SOON);
+    }
   }
 
   /** A cell was edited: Apply may no longer fit. */
@@ -234,6 +243,7 @@ export class Sidebar extends Widget {
   private places = new WeakMap<Widget, HTMLElement>();
   private edited: INotebookState['notebook']['content'] | null = null;
   private timer = 0;
+  private soon = 0;
 }
 
 /** Whether the origin's cell is there and no longer says what the finding says. */
