@@ -19,6 +19,7 @@ from .harness import Cell, run
 
 CASES = json.loads(Path(__file__).with_name("cases").joinpath("field.json").read_text())
 NAMES = [case["name"] for case in CASES]
+pytestmark = pytest.mark.timeout(600)  # the first test runs all forty notebooks
 
 
 @cache
