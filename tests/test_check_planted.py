@@ -41,6 +41,7 @@ class Fault(TorchDispatchMode):
 
     MOVES = (
         "view",
+        "squeeze",
         "transpose",
         "t.default",
         "detach",
