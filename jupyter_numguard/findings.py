@@ -38,6 +38,20 @@ class Explained:
     order: tuple[int, int, int]
     became: tuple[int, int] = (0, 0)
 
+    def with_more(self, elements: int) -> Explained:
+        """The same, of so many further elements of its list of numbers."""
+        more = self.finding.more + elements
+        return dataclasses.replace(self, finding=dataclasses.replace(self.finding, more=more))
+
+
+def list_of(n: NonFinite) -> str | None:
+    """The list whose element a number is ("losses" of "losses[37]"); None where it is no number in a list.
+
+    A history of losses is one thing to tell, whatever the framework of its numbers.
+    """
+    box, bracket, index = n.path.rpartition("[")
+    return box if bracket and index[:-1].isdigit() and n.tensor.shape == () else None
+
 
 def as_named(found: Sequence[NonFinite], paths: Mapping[Key, tuple[str, ...]]) -> list[NonFinite]:
     """Each under a variable's path, also what was met first as the displayed value (`Out[5]`), which lies nearer."""

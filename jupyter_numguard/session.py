@@ -23,7 +23,7 @@ from .diagnose import diagnose
 from .errors import NonFiniteError, UsageError
 from .execution import Execution
 from .executions import Effects
-from .findings import Explained, as_named, explain, explain_event, group_by_memory, in_order, marked
+from .findings import Explained, as_named, explain, explain_event, group_by_memory, in_order, list_of, marked
 from .frames import is_user_file
 from .histories import number_lists
 from .lineage import Lineage
@@ -257,8 +257,15 @@ class Session:
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         bindings = self._chronicle.bindings() if found or locals_ else []
         lists = number_lists(found, roots)
+        together: dict[str | None, int] = {}  # list of numbers -> position of its finding
         for n, aliases in group_by_memory(found, paths):
             is_news = self._is_news(n, bound)
+            if is_news and (first := together.get(list_of(n))) is not None:  # further numbers of the same list
+                explained[first] = explained[first].with_more(1)
+                told = explained[first].finding
+                now_known = _Known(n.key, n.state, _alive(n), told.origin, told.intended)
+                known |= dict.fromkeys((n.path, *aliases), now_known)
+                continue
             if not is_news and not self._is_muted(n.path):
                 known |= dict.fromkeys((n.path, *aliases), dataclasses.replace(self._known[n.path], state=n.state))
                 continue
@@ -277,6 +284,8 @@ class Session:
             now_known = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
             known |= dict.fromkeys((n.path, *aliases), now_known)
             if is_news:
+                if (box := list_of(n)) is not None:
+                    together[box] = len(explained)
                 explained.append(e)
         for n, function in locals_:
             e = explain(n, (), self._lineage, self._code, bindings, function=function, log=log, names=paths)

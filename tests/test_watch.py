@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .harness import Cell, run
+from .harness import Cell, run, run_one
 
 NOTEBOOKS: dict[str, list[str]] = {
     "speaks once": [
@@ -206,3 +206,20 @@ def test_the_line_magic_answers() -> None:
     assert "there are findings for: a" in cells[3].text
     assert "no variable 'nosuch'" in cells[12].text
     assert "0 of them with a non-finite variable\nnon-finite now: a" in cells[14].text
+
+
+def test_a_list_of_a_framework_s_numbers_is_one_finding() -> None:
+    """As with Python's numbers: the first element, and how many more; the next cell is silent."""
+    cells = run_one(
+        [
+            "import numpy as np, torch\nw = np.float64(3.0)\nlosses, tensors = [], []",
+            "for _ in range(20):\n    w = w - w**3\n    losses.append(w)\n    tensors.append(torch.tensor(w))",
+            "again = 1",
+        ],
+        traced=(),
+    )
+
+    found = {f["variable"]: f["more"] for f in cells[1].alarms if "[" in f["variable"]}
+    assert {"losses", "tensors"} == {path.split("[")[0] for path in found}
+    assert [2, True] == [len(found), all(more > 5 for more in found.values())]
+    assert [] == cells[2].alarms
