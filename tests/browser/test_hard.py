@@ -51,7 +51,11 @@ def test_hostile_names_and_sources_run_nothing(lab: Lab) -> None:
     expect(lab.panel).to_contain_text(r"\u202e")
     for mark in lab.page.locator(".cm-lintRange").all():
         mark.hover()
-    lab.page.wait_for_selector(".cm-tooltip-lint")
+    tooltip = lab.page.locator(".cm-tooltip-lint")
+    expect(tooltip).to_contain_text("onerror=")
+    assert 0 == tooltip.locator("img, script").count()
+    lab.page.mouse.move(5, 5)  # away: it covers the panel
+    expect(tooltip).to_have_count(0)
     for name in lab.panel.locator("tbody button").all():
         name.click()
     shoot(lab.page, "hostile")
