@@ -129,6 +129,7 @@ class Lineage:
 
     def _take(self, run: StatementRun, states: Mapping[Key, NonFiniteState]) -> None:
         before = [v for v in self._by_path.values() if v.root in run.reads]
+        fills = run.statement.fills if run.statement is not None else frozenset()
         for gone in [v for v in self._by_path.values() if v.root in run.binds]:
             self._drop(gone)  # what the name held before: its memory, and the places in its list, may be another's now
         new: list[NonFiniteVersion] = []
@@ -149,10 +150,10 @@ class Lineage:
                 self._versions.append(known)
                 continue  # another path to memory that is known
             state = states.get(seen.key)
+            # What lies beside a new element was not read for it.
+            parents = tuple(v for v in before if v.root not in fills or v.key == seen.key)
             new.append(
-                NonFiniteVersion(
-                    seen.path, seen.root, seen.key, seen.framework, run, tuple(before), state, seen.in_table
-                )
+                NonFiniteVersion(seen.path, seen.root, seen.key, seen.framework, run, parents, state, seen.in_table)
             )
         for version in new:
             self._by_path[version.path] = version

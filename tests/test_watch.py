@@ -223,3 +223,16 @@ def test_a_list_of_a_framework_s_numbers_is_one_finding() -> None:
     assert {"losses", "tensors"} == {path.split("[")[0] for path in found}
     assert [2, True] == [len(found), all(more > 5 for more in found.values())]
     assert [] == cells[2].alarms
+
+
+def test_elements_of_one_dict_have_their_own_origins() -> None:
+    """Putting something into a dict reads nothing of what lies in it, numpy and torch alike."""
+    lines = [
+        "box = {}",
+        *(f"box['{k}'] = {m}.log({m}.zeros(2))" for k, m in zip("abc", ("np", "torch", "np"), strict=True)),
+    ]
+    cells = run_one(["import numpy as np, torch", "\n".join(lines)], traced=())
+
+    assert [('box["a"]', 2), ('box["b"]', 3), ('box["c"]', 4)] == sorted(
+        (f["variable"], f["origin"]["line"]) for f in cells[1].alarms
+    )
