@@ -57,6 +57,8 @@ That a factor is a mask is read from its name or from the comparison that made i
 
 from __future__ import annotations
 
+import re
+
 from jupyter_numguard import wording
 from jupyter_numguard.model import Category, Evidence, LineagePath
 
@@ -75,7 +77,7 @@ def detect(path: LineagePath) -> Evidence | None:
     if origin is None or origin.kind != "op" or origin.op not in _SINGULAR:
         return None
     for _, weight, reader in weights(path):
-        if is_mask(reader, weight):
+        if is_mask(reader, weight) and not _is_label(origin.code, reader.text(weight)):
             facts = f"{origin.op} is computed for every element, also where the factor `{reader.text(weight)}` is 0"
             for x in origin.operands:
                 if x.zeros:
@@ -87,3 +89,8 @@ def detect(path: LineagePath) -> Evidence | None:
                     return Evidence(f"{facts}; {wording.tensor(x)} goes {span}.", certain(origin, 0.9))
             return Evidence(f"{facts}.", certain(origin, 0.8))
     return None
+
+
+def _is_label(code: str, weight: str) -> bool:
+    """A factor that stands beside its complement, `y * log(p) + (1 - y) * log(1 - p)`: nothing is masked."""
+    return re.search(rf"\(\s*1(?:\.0*)?\s*-\s*{re.escape(weight)}\s*\)", code) is not None
