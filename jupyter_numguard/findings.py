@@ -49,8 +49,7 @@ def list_of(n: NonFinite) -> str | None:
 
     A history of losses is one thing to tell, whatever the framework of its numbers.
     """
-    box, bracket, index = n.path.rpartition("[")
-    return box if bracket and index[:-1].isdigit() and n.tensor.shape == () else None
+    return n.path.rpartition("[")[0] if n.in_list and n.tensor.shape == () else None
 
 
 def as_named(found: Sequence[NonFinite], paths: Mapping[Key, tuple[str, ...]]) -> list[NonFinite]:

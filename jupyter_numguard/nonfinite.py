@@ -39,6 +39,7 @@ class NonFinite:
         leaf: The path in the snapshot: of a list of numbers the list ("losses"), else `path`.
         state: Both True where counting failed: one of them holds.
         more: Number of further non-finite elements of the same list of numbers.
+        in_list: An element of a list, tuple or deque; `path` ends with its index.
         before: Of a list of numbers: magnitudes of the elements before, which is how it grew if a loop appended them.
         reference: Returns the tensor, or None if it is gone: a finding keeps no tensor alive.
     """
@@ -55,6 +56,7 @@ class NonFinite:
     backend: Backend
     reference: Callable[[], Any]
     before: Series = field(default_factory=Series)
+    in_list: bool = False
 
     @property
     def value(self) -> Any:
@@ -236,7 +238,7 @@ def _measure(leaf: Leaf) -> NonFinite:
         counts, index, state = Counts(prod(tensor.shape), 0, 0, 0), (), NonFiniteState(True, True)
     return NonFinite(
         path, leaf.path, leaf.root, leaf.key, tensor, counts, index, state, more, backend, _reference(value),
-        before,
+        before, leaf.in_list,
     )  # fmt: skip
 
 

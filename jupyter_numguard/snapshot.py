@@ -51,6 +51,7 @@ class Leaf:
         key: Identity of the memory.
         elements: `value` is a list of Python numbers; its elements are named one by one ("losses[37]").
         in_table: It is a column of a data frame, where NaN is also the mark of a missing value.
+        in_list: It is an element of a list, tuple or deque.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Leaf:
     key: Key
     elements: bool = False
     in_table: bool = False
+    in_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,9 @@ class _Walk:
         if owner is not None:
             elements = owner.framework_name == "python" and not number and _is_sequence(value)
             in_table = place[0] is not None and package_of(type(place[0][2])) == "pandas"
-            self.leaves.append(Leaf(_path(place), _root(place), value, owner, owner.key(value), elements, in_table))
+            in_list = place[0] is not None and _is_sequence(place[0][2])
+            leaf = Leaf(_path(place), _root(place), value, owner, owner.key(value), elements, in_table, in_list)
+            self.leaves.append(leaf)
             if number or elements:
                 return
         for suffix, child in self._children(place, leaf=owner is not None):

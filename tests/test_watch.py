@@ -209,19 +209,21 @@ def test_the_line_magic_answers() -> None:
 
 
 def test_a_list_of_a_framework_s_numbers_is_one_finding() -> None:
-    """As with Python's numbers: the first element, and how many more; the next cell is silent."""
+    """As with Python's numbers: the first element, and how many more; the next cell is silent. A dict is no list."""
     cells = run_one(
         [
-            "import numpy as np, torch\nw = np.float64(3.0)\nlosses, tensors = [], []",
-            "for _ in range(20):\n    w = w - w**3\n    losses.append(w)\n    tensors.append(torch.tensor(w))",
+            "import numpy as np, torch\nw = np.float64(3.0)\nlosses, tensors, by_step = [], [], {}",
+            "for _ in range(20):\n    w = w - w**3\n    losses.append(w)\n    tensors.append(torch.tensor(w))\n"
+            "    by_step[_] = w * 1",
             "again = 1",
         ],
         traced=(),
     )
 
     found = {f["variable"]: f["more"] for f in cells[1].alarms if "[" in f["variable"]}
-    assert {"losses", "tensors"} == {path.split("[")[0] for path in found}
-    assert [2, True] == [len(found), all(more > 5 for more in found.values())]
+    assert {"losses", "tensors", "by_step"} == {path.split("[")[0] for path in found}
+    many = [more for path, more in found.items() if not path.startswith("by_step")]
+    assert [2, True] == [len(many), all(more > 5 for more in many)]
     assert [] == cells[2].alarms
 
 
