@@ -188,7 +188,7 @@ def test_help_is_a_manual(shell: InteractiveShell, session: Recording, asked: st
         ("%numguard re", {"report", "reset"}),
         ("%numguard ", set(magics.COMMANDS)),
         ("%numguard mute re", set()),
-        ("%numguard explain NG40", {"NG401", "NG402", "NG403", "NG404"}),
+        ("%numguard explain NG40", {"NG401", "NG402", "NG403", "NG404", "NG405"}),
         ("%%numguard --s", {"--stop"}),
         ("%other re", set()),
     ],

@@ -140,7 +140,7 @@ def test_runtime_dependencies(metadata: email.message.Message) -> None:
 
 def test_extras(metadata: email.message.Message) -> None:
     """The extras are these, and all give lower bounds only, so that the user's versions and builds stay."""
-    assert set(metadata.get_all("Provides-Extra") or []) == {"torch", "tensorflow", "lab", "test", "check"}
+    assert set(metadata.get_all("Provides-Extra") or []) == {"torch", "tensorflow", "lab", "test", "check", "docs"}
     for text in metadata.get_all("Requires-Dist") or []:
         requirement = Requirement(text)
         assert {s.operator for s in requirement.specifier} == {">="}, text

@@ -88,6 +88,8 @@ def detect(path: LineagePath) -> Evidence | None:
     if origin is None or origin.kind != "op":
         return None
     grown = diverged(path)
+    if origin.op not in _ARITHMETIC:  # an exponential grows by factors where its argument grows by steps
+        grown = tuple(hit for hit in grown if hit[0].role != "result")
     if grown and is_training(path):
         # Of an operation with a domain (log, div) the growth is what stands behind; the operand is told first.
         sure = 0.95 if origin.op in _ARITHMETIC else 0.88

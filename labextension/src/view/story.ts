@@ -50,7 +50,9 @@ export function story(context: Context, report: Report, finding: Finding): HTMLE
   return section(
     context.t(HEADINGS.chain),
     h('ol', { class: 'ng-chain' }, items),
-    finding.history && h('div', { class: 'ng-grown' }, quiet(growth(finding.history)), growthPicture(finding.history))
+    finding.history &&
+      hasGrown(finding.history) &&
+      h('div', { class: 'ng-grown' }, quiet(growth(finding.history)), growthPicture(finding.history))
   );
 }
 

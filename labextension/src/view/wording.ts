@@ -174,6 +174,10 @@ export const historyPoints = (history: History): [number, number][] =>
     .map((s, i): [number, number | null | undefined] => [s, value(history.absmax[i])])
     .filter((p): p is [number, number] => p[1] !== undefined && p[1] !== null);
 
+/** Whether there are two finite points to compare. */
+export const hasGrown = (history: History): boolean =>
+  historyPoints(history).filter(([, a]) => Number.isFinite(a)).length > 1;
+
 export function growth(history: History): string {
   const points = historyPoints(history);
   const finite = points.filter(([, a]) => Number.isFinite(a));
