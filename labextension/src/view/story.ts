@@ -7,7 +7,7 @@ import { Context, keyOf } from './context';
 import { Child, code, h, link, quiet, section } from './elements';
 import { growthPicture } from './pictures';
 import { firstLine } from './spelling';
-import { fineSteps, growth, HEADINGS, operand, place, Place, shortPlace, stepNote } from './wording';
+import { fineSteps, growth, hasGrown, HEADINGS, operand, place, Place, shortPlace, stepNote } from './wording';
 
 const GLYPHS: Record<Row['mark'], string> = { nonfinite: '✕', origin: '●', finite: '✓', unknown: '?' };
 
