@@ -4,7 +4,7 @@
 import type { Finding, Report } from '../contract';
 import { h } from './elements';
 import { codeLines, joined, label, prose } from './spelling';
-import { about, HEADINGS, occurrence, operand, originSentence, since, verified, what } from './wording';
+import { about, HEADINGS, occurrence, operand, operandsShown, originSentence, since, verified, what } from './wording';
 
 /** Whether `text` is in the clipboard now. */
 export async function toClipboard(text: string): Promise<boolean> {
@@ -40,7 +40,7 @@ export function toMarkdown(report: Report, finding: Finding): string {
   if (origin) {
     const facts = [
       `origin: ${joined([originSentence(origin), occurrence(origin)])}`,
-      ...origin.operands.slice(0, 8).map(operand)
+      ...operandsShown(origin).map(operand)
     ];
     out.push(fence('python', codeLines(origin.code)), facts.map(line => `- ${plain(line)}`).join('\n'));
   }

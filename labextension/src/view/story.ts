@@ -7,7 +7,18 @@ import { Context, keyOf } from './context';
 import { Child, code, h, link, quiet, section } from './elements';
 import { growthPicture } from './pictures';
 import { firstLine } from './spelling';
-import { fineSteps, growth, hasGrown, HEADINGS, operand, place, Place, shortPlace, stepNote } from './wording';
+import {
+  fineSteps,
+  growth,
+  hasGrown,
+  HEADINGS,
+  operand,
+  operandsShown,
+  place,
+  Place,
+  shortPlace,
+  stepNote
+} from './wording';
 
 const GLYPHS: Record<Row['mark'], string> = { nonfinite: '✕', origin: '●', finite: '✓', unknown: '?' };
 
@@ -67,7 +78,7 @@ const originNote = (note: string): HTMLElement =>
   h('div', { class: 'ng-made' }, h('b', { class: 'ng-x' }, 'origin'), note.slice('origin'.length));
 
 function originFacts(origin: Origin): HTMLElement | null {
-  const items = origin.operands.slice(0, 8).map(operand);
+  const items = operandsShown(origin).map(operand);
   items.push(...origin.called_from.map(f => `called from ${place(f)}: ${firstLine(f.code)}`));
   return items.length
     ? h(

@@ -141,6 +141,10 @@ function originCore(origin: Origin): string {
 export const originSentence = (origin: Origin): string =>
   (origin.confidence === 'likely' && origin.kind === 'op' ? 'most likely ' : '') + originCore(origin);
 
+/** The operands of which something can be said: not those that have no name, no dtype and no numbers. */
+export const operandsShown = (origin: Origin): TensorSummary[] =>
+  origin.operands.filter(s => s.variable || s.dtype !== 'unknown').slice(0, 8);
+
 export function operand(s: TensorSummary): string {
   const facts = [tensor(s)];
   const total = s.size ? ` of ${amount(s.size)}` : '';
@@ -155,7 +159,9 @@ export function operand(s: TensorSummary): string {
   for (const [n, kind] of kinds(s)) {
     facts.push(`${amount(n)}${total} ${isAre(n)} ${kind}`);
   }
-  if (s.min === null && s.absmax === null && !kinds(s).length) {
+  if (s.shape.includes(0)) {
+    facts.push('no elements');
+  } else if (s.min === null && s.absmax === null && !kinds(s).length) {
     facts.push('values not measured');
   } else if (MEASURED[s.measured]) {
     facts.push(MEASURED[s.measured]);
