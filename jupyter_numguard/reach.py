@@ -167,14 +167,6 @@ def library_names(namespace: Mapping[str, object]) -> dict[str, tuple[str, objec
     return out
 
 
-# Where TensorFlow and Keras keep what they show under shorter names.
-_PUBLIC = {
-    "tensorflow._api.v2": "tensorflow",
-    "keras._tf_keras.keras": "tensorflow.keras",
-    "keras.src.legacy.backend": "tensorflow.keras.backend",
-}
-
-
 def _public_module(name: str) -> str:
     """ "tensorflow._api.v2.nn" is "tensorflow.nn"."""
     name = name.replace("tensorflow._api.v2", "tensorflow")

@@ -17,9 +17,6 @@ from .versions import Version, ancestors
 
 MAX_STEPS = 40  # newest and oldest are kept: the middle of a longer chain only passes values on
 
-_Order = tuple[int, int, int]
-"""Position of a row: (order of the statement run, 1 for what it left behind and 0 for what ran in it, operation)."""
-
 
 def steps_of(
     variable: str,

@@ -24,7 +24,6 @@ from .rewrite import Form, Part, Proposal, Verdict, VerifyRun
 from .terms import parse
 
 _RTOL = 1e-4
-_MAX_ELEMENTS = 1 << 20
 
 
 _Function = Callable[..., Any]

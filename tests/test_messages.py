@@ -69,7 +69,7 @@ def finding(name: str, shape: tuple[int, ...], counts: Counts, **more: object) -
 )
 def test_the_headline_says_what_and_how_many(made: Finding, said: str) -> None:
     """Name, kind, count of how many, dtype with shape, device, first index."""
-    assert said == wording.headline(made)
+    assert said == f"{wording.what(made)}: {wording.about(made)}"
 
 
 @pytest.mark.parametrize(

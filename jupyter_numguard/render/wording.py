@@ -82,11 +82,6 @@ def about(finding: Finding) -> str:
     )
 
 
-def headline(finding: Finding) -> str:
-    """"loss is NaN: 1 of 1 elements, float32, cpu"."""  # fmt: skip
-    return f"{what(finding)}: {about(finding)}"
-
-
 def cell(execution: ExecutionRef | None) -> str:
     """ "In [7]"; "In [ ]" where the front end keeps no count."""
     count = execution.count if execution is not None else None
