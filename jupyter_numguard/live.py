@@ -60,21 +60,13 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class ExecutionMessage:
+class ExecutionMessage(CheckedExecution):
     """A checked cell ended.
 
     Attributes:
         findings: What is non-finite now; None where that is as it was before the cell.
     """
 
-    count: int | None
-    cell_id: str | None
-    verdict: Verdict
-    checked: Checked
-    mode: Mode
-    status: Status
-    not_traced: tuple[NotTraced, ...]
-    seconds: Seconds
     findings: tuple[Finding, ...] | None
     type: Literal["execution"] = "execution"
 
