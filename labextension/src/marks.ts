@@ -12,12 +12,12 @@ import { editorView } from './editor';
 import { applyEdits, canApply } from './fix';
 import { locate } from './locate';
 import { indexOf } from './notebook';
+import { Pace } from './pace';
 import type { INotebookState } from './tokens';
 import { label, prose } from './view/spelling';
 import { occurrence, originSentence, what } from './view/wording';
 
 const BAR = 'jp-mod-numguard';
-const LATER = 300; // ms after the last key press
 const SOON = 50; // ms after the first of several messages
 
 export class Marks implements IDisposable {
@@ -26,9 +26,9 @@ export class Marks implements IDisposable {
     private trans: TranslationBundle,
     private isOn: boolean
   ) {
-    state.changed.connect(this.updateSoon, this);
+    state.changed.connect(this.pace.onMessage, this.pace);
     const content = state.notebook.content;
-    content.modelContentChanged.connect(this.updateLater, this);
+    content.modelContentChanged.connect(this.pace.onEdit, this.pace);
     state.notebook.disposed.connect(this.dispose, this);
     this.update();
   }
@@ -40,8 +40,7 @@ export class Marks implements IDisposable {
   dispose(): void {
     if (!this._isDisposed) {
       this._isDisposed = true;
-      window.clearTimeout(this.timer);
-      window.clearTimeout(this.soon);
+      this.pace.dispose();
       Signal.clearData(this);
     }
   }
@@ -50,21 +49,6 @@ export class Marks implements IDisposable {
   show(isOn: boolean): void {
     this.isOn = isOn;
     this.update();
-  }
-
-  private updateLater(): void {
-    window.clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.update(), LATER);
-  }
-
-  /** Many messages, one update. */
-  private updateSoon(): void {
-    if (!this.soon) {
-      this.soon = window.setTimeout(() => {
-        this.soon = 0;
-        this.update();
-      }, SOON);
-    }
   }
 
   private update(): void {
@@ -157,8 +141,7 @@ export class Marks implements IDisposable {
 
   private wanted = new Map<Cell, Finding[]>();
   private watched = new WeakSet<Cell>();
-  private timer = 0;
-  private soon = 0;
+  private pace = new Pace(() => this.update(), SOON);
   private _isDisposed = false;
 }
 

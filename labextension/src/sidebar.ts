@@ -8,6 +8,7 @@ import { applyEdits, canApply } from './fix';
 import { numguardIcon } from './icon';
 import { locate } from './locate';
 import { goTo, indexOf, insertLoad, LOAD } from './notebook';
+import { Pace } from './pace';
 import type { INotebookState, INumguard } from './tokens';
 import { button, Child, code, h } from './view/elements';
 import { label } from './view/spelling';
@@ -16,7 +17,6 @@ import { Actions, renderReport, select } from './view/view';
 import type { Finding } from './contract';
 
 export const PANEL_ID = 'jupyter-numguard-panel';
-const LATER = 300; // ms after the last key press
 const SOON = 100; // ms after the first of several messages
 
 /** What a view in this notebook can do. */
@@ -54,8 +54,7 @@ export class Sidebar extends Widget {
 
   dispose(): void {
     this.node.removeEventListener('keydown', this.onKey);
-    window.clearTimeout(this.timer);
-    window.clearTimeout(this.soon);
+    this.pace.dispose();
     super.dispose();
   }
 
@@ -86,24 +85,12 @@ export class Sidebar extends Widget {
   private onChanged(): void {
     const content = this.model.current?.notebook.content ?? null;
     if (content !== this.edited) {
-      this.edited?.modelContentChanged.disconnect(this.updateLater, this);
+      this.edited?.modelContentChanged.disconnect(this.pace.onEdit, this.pace);
       this.edited = content;
-      content?.modelContentChanged.connect(this.updateLater, this);
+      content?.modelContentChanged.connect(this.pace.onEdit, this.pace);
       this.update();
     }
-    // Many messages, one drawing: cells that run fast one after the other do not hold up the page.
-    if (!this.soon) {
-      this.soon = window.setTimeout(() => {
-        this.soon = 0;
-        this.update();
-      }, SOON);
-    }
-  }
-
-  /** A cell was edited: Apply may no longer fit. */
-  private updateLater(): void {
-    window.clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.update(), LATER);
+    this.pace.onMessage();
   }
 
   /** Each notebook has a view of its own, so that what the reader opened and chose is there again. */
@@ -242,8 +229,7 @@ export class Sidebar extends Widget {
   private mutes: HTMLElement;
   private places = new WeakMap<Widget, HTMLElement>();
   private edited: INotebookState['notebook']['content'] | null = null;
-  private timer = 0;
-  private soon = 0;
+  private pace = new Pace(() => this.update(), SOON);
 }
 
 /** Whether the origin's cell is there and no longer says what the finding says. */
