@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import re
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from . import snapshot
+from .advising import diagnosed
 from .asking import LineageAnswer
-from .attempt import trier
 from .backends import loaded_backends, unusable_frameworks
 from .checking import Checks
 from .chronicle import Chronicle
 from .codemap import CodeMap
-from .diagnose import diagnose
 from .errors import NonFiniteError, UsageError
 from .execution import Execution
 from .executions import Effects
@@ -28,33 +24,22 @@ from .frames import is_user_file
 from .histories import number_lists
 from .lineage import Lineage
 from .live import Live
+from .model import Execution as ExecutionFacts
 from .model import (
-    Diagnosis,
     ExecutionRef,
     Finding,
-    NonFiniteState,
-    Origin,
     Place,
     Report,
     Seconds,
     Status,
 )
-from .model import Execution as ExecutionFacts
 from .names import UserNames
+from .news import News, alive, base_of, is_below, known_as
 from .nonfinite import NonFinite, find_nonfinite, probe
 from .oplog import Key, OpLog
 from .outside import writer_of
 from .publish import HistoryEntry, Progress, show_report, update_panel
-from .purity import is_pure_layer
-from .reach import library_names
-from .rewrite import load_rewrites
-from .rule import load_rules
-from .samples import copies_of, may_take_gradient
 from .statements import Seen, StatementRun
-from .steps import root_of
-from .surroundings import with_surroundings
-from .terms import aliases_of
-from .verify import verifier
 
 MAX_UNFOLLOWED = 500  # executions whose texts are searched for what was done while nobody looked
 MAX_REPORTS = 200  # kept for `%numguard report VARIABLE`; a report is a few kilobytes of text
@@ -66,27 +51,6 @@ class TraceOptions:
 
     stop: bool = False
     quiet: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A variable that was non-finite at the last check; `alive` as in `Backend.alive`."""
-
-    key: Key
-    state: NonFiniteState
-    alive: Callable[[], bool] | None
-    origin: Origin | None = None
-    intended: str | None = None
-
-
-def _base_of(path: str) -> str:
-    """The name that a path starts from: "seen" of "list(seen)[2].grad"."""
-    return root_of(re.sub(r"^((list|vars)\()+", "", path)).rstrip(")")
-
-
-def _alive(n: NonFinite) -> Callable[[], bool] | None:
-    tensor = n.reference()
-    return n.backend.alive(tensor) if tensor is not None else None
 
 
 class Session:
@@ -108,9 +72,7 @@ class Session:
         self._home: object = getattr(shell, "user_global_ns", None)
         self._code = CodeMap()
         self._lineage = Lineage(self._code.place_of, self._writer_of)
-        self._known: dict[str, _Known] = {}
-        self._told: dict[str, Finding] = {}  # of what is known: the finding that was reported, by path
-        self._muted: set[str] = set()
+        self._news = News()
         self._running: dict[int, Execution] = {}
         self._names = UserNames(self._space)
         self._chronicle = Chronicle(self.roots, self._space)
@@ -139,7 +101,7 @@ class Session:
         """`%%numguard` is on top of the running cell; called by the line that the input transformer put there."""
         execution = self._running.get(threading.get_ident())
         if execution is not None:
-            execution.start_trace(stop=options.stop, quiet=options.quiet, seed=self._seed)
+            execution.start_trace(stop=options.stop, quiet=options.quiet, seed=self._news.mark)
 
     def before_statement(self, code: CodeType) -> None:
         """A top-level statement is about to run (from the `run_code` wrapper)."""
@@ -180,16 +142,11 @@ class Session:
                 show_report(report)
         update_panel(self.live.tell(report, self._findings_now(report.findings)), self.strip())
         if self.watching:
-            self._checks.read_when_idle(self.roots, self._is_news)
+            self._checks.read_when_idle(self.roots, self._news.is_news)
 
     def _findings_now(self, new: Sequence[Finding] = ()) -> tuple[Finding, ...]:
         """What is non-finite now: `new` findings, then earlier ones that still hold."""
-        self._told |= {f.variable: f for f in new if f.scope == "notebook"}
-        self._told = {path: f for path, f in self._told.items() if path in self._known}
-        names = {f.variable for f in new}
-        old = [f for path, f in self._told.items() if path not in names and not self._is_muted(path)]
-        stale = self._chronicle.stale_refs() if old else set()
-        return (*new, *(marked(f, stale) for f in old))
+        return self._news.findings_now(new, self._chronicle.stale_refs)
 
     def strip(self) -> list[HistoryEntry]:
         """The history as the panel shows it."""
@@ -201,7 +158,7 @@ class Session:
         execution = Execution("", ExecutionRef(None), self.roots, self._code, home=frame.f_globals, watch=False)
         self._running[threading.get_ident()] = execution
         execution.open_block(frame)
-        execution.start_trace(stop=options.stop, quiet=options.quiet, seed=self._seed)
+        execution.start_trace(stop=options.stop, quiet=options.quiet, seed=self._news.mark)
 
     def end_block(self, error: BaseException | None) -> Report:
         """It ended; `error` is the exception that passes on."""
@@ -227,15 +184,13 @@ class Session:
         bound = frozenset(n for r in execution.statements for n in r.binds)
         progress = Progress()
         reading = self._checks.after_cell(
-            roots, self._reachable(execution), lambda n: self._is_news(n, bound), progress.show, execution.probes
+            roots, self._reachable(execution), lambda n: self._news.is_news(n, bound), progress.show, execution.probes
         )
         progress.clear()
         found, checked, final = reading.found, reading.checked, reading.final
         paths = snapshot.aliases_of(final) if found else {}
         found = as_named(found, paths)
-        stayed = {
-            p: k for p, k in self._known.items() if reading.names is not None and _base_of(p) not in reading.names
-        }
+        stayed = self._news.unread(reading.names)
         locals_ = self._failed_locals(error, {n.key for n in found} | {k.key for k in stayed.values()})
         runs = execution.runs()
         if runs:  # a value that is only displayed came from the last expression
@@ -252,48 +207,37 @@ class Session:
             self._lineage.extend(runs[-1:], states, event_of, counts, goes_on=True)
         scaled = _has_scaler(roots)
         explained: list[Explained] = []
-        known = {p: k for p, k in stayed.items() if _base_of(p) in roots}
+        known = {p: k for p, k in stayed.items() if base_of(p) in roots}
         del final, reading  # they hold the user's tensors
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         bindings = self._chronicle.bindings() if found or locals_ else []
         lists = number_lists(found, roots)
         together: dict[str | None, int] = {}  # list of numbers -> position of its finding
         for n, aliases in group_by_memory(found, paths):
-            is_news = self._is_news(n, bound)
-            if is_news and (first := together.get(list_of(n))) is not None:  # further numbers of the same list
-                explained[first] = explained[first].with_more(1)
-                told = explained[first].finding
-                now_known = _Known(n.key, n.state, _alive(n), told.origin, told.intended)
-                known |= dict.fromkeys((n.path, *aliases), now_known)
-                continue
-            if not is_news and not self._is_muted(n.path):
-                known |= dict.fromkeys((n.path, *aliases), dataclasses.replace(self._known[n.path], state=n.state))
-                continue
-            e = explain(
-                n,
-                aliases,
-                self._lineage,
-                self._code,
-                bindings,
-                scaled=scaled,
-                log=log,
-                names=paths,
-                found=found,
-                lists=lists,
-            )
-            now_known = _Known(n.key, n.state, _alive(n), e.finding.origin, e.finding.intended)
-            known |= dict.fromkeys((n.path, *aliases), now_known)
-            if is_news:
-                if (box := list_of(n)) is not None:
-                    together[box] = len(explained)
-                explained.append(e)
+            entry = self._news.stays(n, bound)
+            if entry is None:
+                is_news, box = self._news.is_news(n, bound), list_of(n)
+                first = together.get(box) if is_news else None
+                if first is not None:  # a further number of the same list
+                    e = explained[first] = explained[first].with_more(1)
+                else:
+                    e = explain(
+                        n, aliases, self._lineage, self._code, bindings,
+                        scaled=scaled, log=log, names=paths, found=found, lists=lists,
+                    )  # fmt: skip
+                    if is_news:
+                        if box is not None:
+                            together[box] = len(explained)
+                        explained.append(e)
+                entry = known_as(n, e.finding)
+            known |= dict.fromkeys((n.path, *aliases), entry)
         for n, function in locals_:
             e = explain(n, (), self._lineage, self._code, bindings, function=function, log=log, names=paths)
             explained.append(e)
         if traced is not None:
             explained += self._escaped(traced, error, runs, explained)
-        self._known = known
-        findings = self._diagnosed(in_order(explained, bound), roots, execution.raw)
+        self._news.known = known
+        findings = diagnosed(in_order(explained, bound), roots, execution.raw)
         stale = self._chronicle.stale_refs() if findings else set()
         findings = tuple(marked(f, stale) for f in findings)
         now = time.perf_counter()
@@ -308,12 +252,6 @@ class Session:
             seconds=Seconds(cell=ended - execution.began, numguard=now - ended),
             findings=findings,
         )
-
-    def _is_news(self, n: NonFinite, bound: frozenset[str] = frozenset()) -> bool:
-        """Whether a report tells of it: not of what merely stays so."""
-        old = self._known.get(n.path)
-        is_news = old is None or old.key != n.key or n.root in bound or (n.state.nan and not old.state.nan)
-        return is_news and not self._is_muted(n.path)
 
     def _reachable(self, execution: Execution) -> set[str] | None:
         """Names that the cell may have touched; None: any."""
@@ -352,18 +290,13 @@ class Session:
                 out.append(found)
         return out
 
-    def _seed(self, log: OpLog) -> None:
-        """Tell the recorders what was non-finite before the cell."""
-        for known in self._known.values():
-            log.mark([known.key], log.carry(known.origin, known.state, known.intended), known.alive)
-
     def _mark_outside(self, log: OpLog, names: Collection[str]) -> None:
         """Tell the recorders what nobody's statement made non-finite; `lineage.py` knows where it was noticed."""
         roots = self.roots()
         found, _ = find_nonfinite(probe(snapshot.walk({n: roots[n] for n in names}, loaded_backends())))
         for n in found:
-            if n.path not in self._known or self._known[n.path].key != n.key:
-                log.mark([n.key], log.carry(None, n.state, None), _alive(n))
+            if self._news.is_other(n):
+                log.mark([n.key], log.carry(None, n.state, None), alive(n))
 
     def _unfollowed(self) -> dict[int, tuple[str, str]]:
         """Texts of the executions before the running one that no hook of ours saw: number -> (raw, compiled)."""
@@ -375,34 +308,6 @@ class Session:
 
     def _writer_of(self, name: str) -> Place | None:
         return writer_of(name, self._unfollowed(), self.roots().values(), self._code)
-
-    def _diagnosed(self, explained: Sequence[Explained], roots: Mapping[str, object], cell: str) -> tuple[Finding, ...]:
-        """Each finding with its diagnoses; findings of one origin share them, gradients apart from values."""
-        if not explained:
-            return ()
-        libraries = library_names(roots)
-        aliases = tuple((name, dotted) for name, (dotted, _) in libraries.items())
-        modules = {name: value for name, (_, value) in libraries.items()}
-        modules |= {name: value for name, value in roots.items() if is_pure_layer(value)}
-        known: dict[tuple[Origin, bool], tuple[Diagnosis, ...]] = {}
-        out = []
-        for e in explained:
-            origin = e.finding.origin
-            if origin is None:
-                out.append(e.finding)
-                continue
-            same = (origin, any(".grad" in path for path in (e.finding.variable, *e.finding.aliases)))
-            if same not in known:
-                path = dataclasses.replace(e.path, aliases=aliases)
-                samples = dict(e.samples)
-                if origin.function is None or not samples:
-                    samples = {**copies_of(path, roots, cell), **samples}
-                path = with_surroundings(path, samples, roots)
-                run = verifier(samples, modules, gradient=may_take_gradient(path, cell)) if samples else None
-                tried = trier(samples, modules, aliases_of(path), path.framework) if samples else None
-                known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried)
-            out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
-        return tuple(out)
 
     # --- the line magic ---------------------------------------------------------------------------------------------
     def start_watching(self) -> None:
@@ -423,12 +328,12 @@ class Session:
 
     def _show_state(self) -> None:
         """Front ends see the switches as they are now."""
-        self.live.set_state(watching=self.watching, muted=sorted(self._muted), findings=self._findings_now())
+        self.live.set_state(watching=self.watching, muted=self._news.muted, findings=self._findings_now())
 
     def status(self) -> str:
         """Text of `%numguard status`: watching or not, frameworks seen, cells checked, findings now, muted variables."""
         frameworks = ", ".join(dict.fromkeys(b.framework_name for b in loaded_backends()))
-        now = [p for p, k in self._known.items() if k.intended is None]
+        now = self._news.alarming
         shown = ", ".join(now[:20]) + (f" and {len(now) - 20} more" if len(now) > 20 else "")
         executions = self.live.executions
         with_alarm = sum(e.verdict == "nonfinite" for e in executions)
@@ -438,8 +343,8 @@ class Session:
             f"non-finite now: {shown or 'nothing'}",
         ]
         lines += [f"not checked: {name} ({why})" for name, why in unusable_frameworks().items()]
-        if self._muted:
-            lines.append(f"muted: {', '.join(sorted(self._muted))}")
+        if self._news.muted:
+            lines.append(f"muted: {', '.join(self._news.muted)}")
         return "\n".join(lines)
 
     def report(self, variable: str | None = None) -> Report | None:
@@ -451,7 +356,7 @@ class Session:
         if variable is None:
             return self.reports[-1] if self.reports else None
         for report in reversed(self.reports):
-            if any(variable in (f.variable, *f.aliases) or _below(f.variable, variable) for f in report.findings):
+            if any(variable in (f.variable, *f.aliases) or is_below(f.variable, variable) for f in report.findings):
                 return report
         names = dict.fromkeys(f.variable for r in self.reports for f in r.findings)
         raise UsageError(
@@ -464,14 +369,7 @@ class Session:
         Raises:
             UsageError: no such variable; the message lists close names.
         """
-        root = re.split(r"[.\[]", variable)[0]
-        roots = self.roots()
-        if root not in roots:
-            close = difflib.get_close_matches(root, list(roots), n=5) or sorted(roots)[:10]
-            raise UsageError(
-                f"there is no variable {root!r}; did you mean: {', '.join(close) or '(the notebook is empty)'}?"
-            )
-        self._muted.add(variable)
+        self._news.mute(variable, self.roots())
         self._show_state()
 
     def unmute(self, variable: str) -> None:
@@ -480,21 +378,16 @@ class Session:
         Raises:
             UsageError: it was not muted; the message lists what is.
         """
-        if variable not in self._muted:
-            raise UsageError(f"{variable!r} is not muted; muted: {', '.join(sorted(self._muted)) or 'nothing'}")
-        self._muted.discard(variable)
+        self._news.unmute(variable)
         self._show_state()
 
     def reset(self) -> None:
         """Forget executions, findings and mutes; what is non-finite now is taken as known, so that nothing is said of it."""
         self.reports.clear()
         self.live.forget()
-        self._known.clear()
-        self._told.clear()
-        self._muted.clear()
         self._lineage.forget()
         found, _ = find_nonfinite(probe(snapshot.walk(self.roots(), loaded_backends())))
-        self._known = {n.path: _Known(n.key, n.state, _alive(n)) for n in found}
+        self._news.forget(found)
         self._chronicle.forget()
         self._checks.forget()
         self._show_state()
@@ -515,17 +408,9 @@ class Session:
         """
         return self._chronicle.effects(count)
 
-    def _is_muted(self, path: str) -> bool:
-        return any(_below(path, m) for m in self._muted)
-
 
 def _status(error: BaseException | None) -> Status:
     return "ok" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
-
-
-def _below(path: str, owner: str) -> bool:
-    """Whether `path` is `owner` or something inside it."""
-    return path == owner or path.startswith((owner + ".", owner + "["))
 
 
 def _has_scaler(roots: Mapping[str, object]) -> bool:

@@ -1,0 +1,53 @@
+"""Findings get their diagnoses: copies of what their statements read, and rules, settings and rewrites run on those."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from .attempt import trier
+from .diagnose import diagnose
+from .findings import Explained
+from .model import Diagnosis, Finding, Origin
+from .purity import is_pure_layer
+from .reach import library_names
+from .rewrite import load_rewrites
+from .rule import load_rules
+from .samples import copies_of, may_take_gradient
+from .surroundings import with_surroundings
+from .terms import aliases_of
+from .verify import verifier
+
+
+def diagnosed(explained: Sequence[Explained], roots: Mapping[str, object], cell: str) -> tuple[Finding, ...]:
+    """Each finding with its diagnoses; findings of one origin share them, gradients apart from values.
+
+    Args:
+        roots: The notebook's namespace.
+        cell: The text of the cell that ended.
+    """
+    if not explained:
+        return ()
+    libraries = library_names(roots)
+    aliases = tuple((name, dotted) for name, (dotted, _) in libraries.items())
+    modules = {name: value for name, (_, value) in libraries.items()}
+    modules |= {name: value for name, value in roots.items() if is_pure_layer(value)}
+    known: dict[tuple[Origin, bool], tuple[Diagnosis, ...]] = {}
+    out = []
+    for e in explained:
+        origin = e.finding.origin
+        if origin is None:
+            out.append(e.finding)
+            continue
+        same = (origin, any(".grad" in path for path in (e.finding.variable, *e.finding.aliases)))
+        if same not in known:
+            path = dataclasses.replace(e.path, aliases=aliases)
+            samples = dict(e.samples)
+            if origin.function is None or not samples:
+                samples = {**copies_of(path, roots, cell), **samples}
+            path = with_surroundings(path, samples, roots)
+            run = verifier(samples, modules, gradient=may_take_gradient(path, cell)) if samples else None
+            tried = trier(samples, modules, aliases_of(path), path.framework) if samples else None
+            known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried)
+        out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
+    return tuple(out)
