@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import CodeType
 
 from .model import ExecutionRef, Place, Span
-from .oplog import Site
+from .opevents import Site
 from .source import Source
 
 MAX_CELLS = 1_000  # sources of cells that are kept where no function of theirs is alive

@@ -18,7 +18,8 @@ from .backends.base import Backend, Probe
 from .codemap import Cell, CodeMap, first_position
 from .model import ExecutionRef, Framework, Mode, Place, Statement, Written
 from .nonfinite import NonFinite
-from .oplog import Key, OpEvent, OpLog
+from .opevents import Key, OpEvent
+from .oplog import OpLog
 from .reach import function_writes, leads_anywhere, leads_out, reach, words_of
 from .record import Recorder
 from .source import Source

@@ -14,7 +14,8 @@ from .histories import shown_of, trends_of
 from .lineage import Lineage, run_of_origin
 from .model import Counts, ExecutionRef, Finding, Framework, Held, LineagePath, Origin, TensorInfo
 from .nonfinite import NonFinite
-from .oplog import Key, OpEvent, OpLog
+from .opevents import Key, OpEvent
+from .oplog import OpLog
 from .pattern import source_around, statements_of
 from .statements import StatementRun
 from .steps import root_of, steps_of

@@ -11,7 +11,8 @@ from .growth import Series, rising_end
 from .lineage import Answer
 from .model import History, Origin, Trend
 from .nonfinite import NonFinite
-from .oplog import Key, OpEvent, OpLog, Site
+from .opevents import Key, OpEvent, Site
+from .oplog import OpLog
 
 MAX_TRENDS = 8
 MIN_LIST = 4  # elements before the first non-finite one, for a list to tell how something grew

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from .model import Counts, Framework, NonFiniteState, Origin, Place
-from .oplog import Key, OpEvent
+from .opevents import Key, OpEvent
 from .origins import OriginMaker, PlaceOf, culprit
 from .statements import Seen, StatementRun
 

@@ -12,7 +12,8 @@ from .errors import UsageError
 from .findings import marked
 from .model import ExecutionRef, Finding, NonFiniteState, Origin
 from .nonfinite import NonFinite
-from .oplog import Key, OpLog
+from .opevents import Key
+from .oplog import OpLog
 from .steps import root_of
 
 

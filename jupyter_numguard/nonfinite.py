@@ -19,7 +19,7 @@ from typing import Any
 from .backends.base import Backend, Probe
 from .growth import Series
 from .model import Checked, Counts, NonFiniteState, Skipped, TensorInfo
-from .oplog import Key
+from .opevents import Key
 from .snapshot import Leaf, Snapshot
 
 OnProgress = Callable[[int, int], None]

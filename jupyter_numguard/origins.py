@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .model import BackwardPlace, Frame, Origin, OriginKind, Phase, Place, Span, Statement
-from .oplog import OpEvent, Site
+from .opevents import OpEvent, Site
 from .opnames import canonical_op, is_known
 from .statements import StatementRun
 

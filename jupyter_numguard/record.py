@@ -14,7 +14,8 @@ from typing import Any
 
 from .backends import loaded_backends
 from .backends.base import Backend
-from .oplog import OpEvent, OpLog, Scope, Site
+from .opevents import OpEvent, Scope, Site
+from .oplog import OpLog
 from .purity import is_pure_layer
 
 MAX_SAMPLE_BYTES = 1 << 20  # per tensor (product.md, "Where the operands come from")

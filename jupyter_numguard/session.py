@@ -36,7 +36,8 @@ from .model import (
 from .names import UserNames
 from .news import News, alive, base_of, is_below, known_as
 from .nonfinite import NonFinite, find_nonfinite, probe
-from .oplog import Key, OpLog
+from .opevents import Key
+from .oplog import OpLog
 from .outside import writer_of
 from .publish import HistoryEntry, Progress, show_report, update_panel
 from .statements import Seen, StatementRun

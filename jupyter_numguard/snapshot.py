@@ -29,7 +29,7 @@ from typing import Any
 from .backends.base import Backend
 from .inside import Inside, is_atom, package_of
 from .model import Skipped
-from .oplog import Key
+from .opevents import Key
 
 MAX_ALIASES = 16  # paths listed for one memory; more help nobody
 

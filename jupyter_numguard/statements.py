@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 
 from .model import ExecutionRef, Framework, Place, Statement, Written
-from .oplog import Key, OpEvent
+from .opevents import Key, OpEvent
 from .versions import Version
 
 OUTSIDE = "(changed by no statement that numguard saw)"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from .codemap import CodeMap
 from .lineage import Answer, NonFiniteVersion, ancestry, run_of_origin
 from .model import Counts, Origin, Place, SourceStatement, Step, StepEvent, StepState, TensorSummary
-from .oplog import OpEvent
+from .opevents import OpEvent
 from .statements import StatementRun
 from .versions import Version, ancestors
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from jupyter_numguard.backends.torch.recorder import TorchRecorder
-from jupyter_numguard.oplog import OpEvent, OpLog
+from jupyter_numguard.opevents import OpEvent
+from jupyter_numguard.oplog import OpLog
 
 
 def recorded(run: Any) -> list[OpEvent]:

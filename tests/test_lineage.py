@@ -8,7 +8,8 @@ import pytest
 
 from jupyter_numguard.lineage import Answer, Lineage
 from jupyter_numguard.model import ExecutionRef, NonFiniteState, Place, Written
-from jupyter_numguard.oplog import Key, OpEvent, OpLog, Site
+from jupyter_numguard.opevents import Key, OpEvent, Site
+from jupyter_numguard.oplog import OpLog
 from jupyter_numguard.source import Source
 from jupyter_numguard.statements import Seen, StatementRun
 

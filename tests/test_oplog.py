@@ -8,7 +8,8 @@ import pytest
 
 from jupyter_numguard.errors import NonFiniteError
 from jupyter_numguard.model import FINITE, NonFiniteState
-from jupyter_numguard.oplog import MAX_MARKS, OpEvent, OpLog, Site
+from jupyter_numguard.opevents import OpEvent, Site
+from jupyter_numguard.oplog import MAX_MARKS, OpLog
 
 NAN = NonFiniteState(True, False)
 INF = NonFiniteState(False, True)

@@ -21,7 +21,8 @@ from numpy._core import _ufunc_config
 from jupyter_numguard.backends.numpy import NumpyBackend
 from jupyter_numguard.backends.numpy.signals import SignalRecorder
 from jupyter_numguard.errors import NonFiniteError
-from jupyter_numguard.oplog import OpEvent, OpLog
+from jupyter_numguard.opevents import OpEvent
+from jupyter_numguard.oplog import OpLog
 
 _numbers = itertools.count()
 

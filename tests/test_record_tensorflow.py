@@ -19,7 +19,8 @@ keras = pytest.importorskip("keras")
 from jupyter_numguard.backends.keras import KerasBackend  # noqa: E402 after the frameworks were found
 from jupyter_numguard.backends.tensorflow import TensorFlowBackend, private  # noqa: E402
 from jupyter_numguard.errors import NonFiniteError  # noqa: E402
-from jupyter_numguard.oplog import OpEvent, OpLog  # noqa: E402
+from jupyter_numguard.opevents import OpEvent  # noqa: E402
+from jupyter_numguard.oplog import OpLog  # noqa: E402
 
 from .truth.program import Program  # noqa: E402
 from .truth.tensorflow_programs import EAGER  # noqa: E402

@@ -22,7 +22,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from jupyter_numguard.backends.torch.recorder import TorchRecorder
 from jupyter_numguard.backends.torch.values import key
 from jupyter_numguard.errors import NonFiniteError
-from jupyter_numguard.oplog import OpEvent, OpLog
+from jupyter_numguard.opevents import OpEvent
+from jupyter_numguard.oplog import OpLog
 from jupyter_numguard.trim import trim
 
 _numbers = itertools.count()

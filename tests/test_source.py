@@ -7,7 +7,7 @@ import math
 
 from jupyter_numguard.codemap import Cell, CodeMap, first_position
 from jupyter_numguard.model import ExecutionRef, Span
-from jupyter_numguard.oplog import Site
+from jupyter_numguard.opevents import Site
 from jupyter_numguard.reach import function_writes, reach
 from jupyter_numguard.source import Source
 

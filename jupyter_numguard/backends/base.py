@@ -22,7 +22,8 @@ from typing import Any
 from unicodedata import normalize
 
 from ..model import Counts, Framework, TensorInfo, TensorSummary
-from ..oplog import Key, OpLog
+from ..opevents import Key
+from ..oplog import OpLog
 
 
 @dataclass(slots=True)

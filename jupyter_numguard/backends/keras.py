@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import keras
 
 from ..model import Counts, TensorInfo, TensorSummary
-from ..oplog import Key
+from ..opevents import Key
 from .base import Backend, Probe, spell_index
 
 _CONTAINERS = (list, tuple, dict)

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from ..model import Counts, ExponentHistogram, TensorInfo, TensorSummary
-from ..oplog import Key
+from ..opevents import Key
 from .base import Backend, Probe
 
 _NUMBERS = frozenset({float, complex, int, bool})

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...model import Counts, TensorInfo, TensorSummary
-from ...oplog import Key, OpLog
+from ...opevents import Key
+from ...oplog import OpLog
 from ..base import Backend, Probe
 from ..digest import digest
 from . import dense, statistics, values

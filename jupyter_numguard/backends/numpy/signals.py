@@ -16,7 +16,8 @@ import numpy as np
 from ...errors import NonFiniteError
 from ...frames import is_user_code
 from ...model import FINITE, NonFiniteState, TensorSummary
-from ...oplog import OpEvent, OpLog, Site
+from ...opevents import OpEvent, Site
+from ...oplog import OpLog
 from . import values
 from .expression import Expression, locate
 from .loops import occurrence

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...model import TensorInfo
-from ...oplog import Key
+from ...opevents import Key
 from .dense import Array, is_known, plain
 from .statistics import dtype_name
 

@@ -17,7 +17,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ...model import Counts, TensorInfo, TensorSummary
-from ...oplog import Key, OpLog
+from ...opevents import Key
+from ...oplog import OpLog
 from ..base import Backend, Probe
 from . import arrays, private, values
 from .flags import collect, launch

@@ -16,7 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from ...model import NonFiniteState, Phase
-from ...oplog import Moment, OpEvent, OpLog, Site
+from ...opevents import Moment, OpEvent, Site
+from ...oplog import OpLog
 from . import private
 from .blame import api_name
 from .eager import summaries, summary

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 from ...model import Confidence, Phase
-from ...oplog import Site
+from ...opevents import Site
 from ...opnames import canonical_op
 from . import private
 from .forward import ForwardSites

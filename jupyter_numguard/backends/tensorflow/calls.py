@@ -10,7 +10,8 @@ from typing import Any
 
 from ...errors import NonFiniteError
 from ...frames import user_frame, user_stack
-from ...oplog import OpEvent, OpLog
+from ...opevents import OpEvent
+from ...oplog import OpLog
 from . import arrays, private
 from .ancestry import Ancestry
 from .blame import targets_of

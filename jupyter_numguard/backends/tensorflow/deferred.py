@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...model import NonFiniteState
-from ...oplog import OpEvent, OpLog
+from ...opevents import OpEvent
+from ...oplog import OpLog
 from . import private
 from .blame import Blame
 from .eager import EagerRecorder

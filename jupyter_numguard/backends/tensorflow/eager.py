@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Any, Protocol
 
 from ...model import NonFiniteState, TensorSummary
-from ...oplog import Key, OpEvent, OpLog, Site
+from ...opevents import Key, OpEvent, Site
+from ...oplog import OpLog
 from . import arrays, growing, private, values
 from .blame import Blame, blame
 from .forward import ForwardSites

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...oplog import Site
+from ...opevents import Site
 from . import private
 from .places import local
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from ...oplog import OpEvent, Scope
+from ...opevents import OpEvent, Scope
 from .capture import Capture
 
 

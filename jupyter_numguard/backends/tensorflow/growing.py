@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...growth import Series, next_run
-from ...oplog import Key, OpLog, Site
+from ...opevents import Key, Site
+from ...oplog import OpLog
 
 _SMALL = 4096  # elements of a variable up to which each write is noted
 _NEVER = 1 << 62

@@ -8,7 +8,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ...frames import is_user_file
-from ...oplog import Scope
+from ...opevents import Scope
 from .graph import GraphPlace, Line
 from .places import is_update_frame, is_wrapper, local
 

@@ -15,7 +15,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ...frames import is_user_file
-from ...oplog import OpLog, Site
+from ...opevents import Site
+from ...oplog import OpLog
 
 _LIBRARY, _USER, _TAPE, _OPTIMIZER, _WRAPPER = range(5)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from ...oplog import Moment, OpLog, Scope
+from ...opevents import Moment, Scope
+from ...oplog import OpLog
 from . import arrays, private
 from .flagging import SCOPE
 from .forward import operand_of_result

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...model import TensorInfo
-from ...oplog import Key
+from ...opevents import Key
 from ..digest import digest
 from . import arrays, private
 

@@ -18,7 +18,8 @@ import torch
 from torch._C import DisableTorchFunction
 
 from ...model import Counts, TensorInfo, TensorSummary
-from ...oplog import Key, OpLog
+from ...opevents import Key
+from ...oplog import OpLog
 from ..base import Backend, Probe
 from ..digest import digest, memory
 from . import values

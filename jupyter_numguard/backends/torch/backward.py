@@ -21,7 +21,7 @@ import torch
 
 from ...errors import NonFiniteError
 from ...model import Confidence, NonFiniteState
-from ...oplog import OpEvent, Site
+from ...opevents import OpEvent, Site
 from ...opnames import canonical_op
 from . import flight
 from .deferred import Deferred

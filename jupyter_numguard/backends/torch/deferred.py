@@ -18,7 +18,7 @@ import torch
 
 from ...frames import user_frame, user_stack
 from ...model import NonFiniteState, Phase
-from ...oplog import Key, OpEvent, Site
+from ...opevents import Key, OpEvent, Site
 from . import flight
 from .entries import Entry, Slot, slot_of
 from .judging import Recording

@@ -7,7 +7,7 @@ from types import CodeType
 from typing import Any
 
 from ...model import NonFiniteState, Phase, TensorSummary
-from ...oplog import Key, OpEvent, Site
+from ...opevents import Key, OpEvent, Site
 from .operands import unknown_summary
 from .values import alive, info, key, summarize
 

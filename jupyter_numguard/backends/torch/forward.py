@@ -15,7 +15,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from ...errors import NonFiniteError
-from ...oplog import OpEvent, Site
+from ...opevents import OpEvent, Site
 from . import flight
 from .backward import Backward
 from .calling import Calls

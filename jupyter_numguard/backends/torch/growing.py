@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from ...growth import Series, next_run
-from ...oplog import OpLog, Site
+from ...opevents import Site
+from ...oplog import OpLog
 from . import flight
 from .operands import is_float
 from .values import key

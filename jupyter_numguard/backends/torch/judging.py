@@ -16,7 +16,8 @@ import torch
 
 from ...frames import user_frame
 from ...model import Confidence, NonFiniteState, Phase, TensorSummary
-from ...oplog import Key, OpEvent, OpLog, Site
+from ...opevents import Key, OpEvent, Site
+from ...oplog import OpLog
 from .dense import hidden
 from .operands import is_float, memory_of_array, nonfinite_numbers, summary_of_number, tensors_in
 from .plans import Plan

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...model import FINITE, Confidence, NonFiniteState
-from ...oplog import Key, OpEvent
+from ...opevents import Key, OpEvent
 from .entries import Entry, Slot, summary_of
 from .judging import Recording
 from .operands import unknown_summary

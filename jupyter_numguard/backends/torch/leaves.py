@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...errors import NonFiniteError
-from ...oplog import Key
+from ...opevents import Key
 from . import flight
 from .judging import Recording, looks_nonfinite, unseen
 from .operands import is_float

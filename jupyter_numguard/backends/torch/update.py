@@ -17,7 +17,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from ...errors import NonFiniteError
 from ...frames import is_user_file
-from ...oplog import OpEvent, Site
+from ...opevents import OpEvent, Site
 from . import flight
 from .deferred import Deferred
 from .dense import hidden, values_of, why_unreadable

@@ -14,7 +14,7 @@ import torch
 from torch._C import DisableTorchFunction
 
 from ...model import FINITE, NonFiniteState
-from ...oplog import Key
+from ...opevents import Key
 from .dense import as_computable, as_real, can_be_nonfinite, hidden, is_simple, pieces, plain, values_of, why_unreadable
 from .statistics import count, info, summarize
 

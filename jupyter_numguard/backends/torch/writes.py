@@ -13,7 +13,7 @@ import torch
 
 from ...errors import NonFiniteError
 from ...model import FINITE, NonFiniteState, Phase
-from ...oplog import OpEvent
+from ...opevents import OpEvent
 from . import flight
 from .backward import Backward
 from .calling import Calls
