@@ -126,6 +126,28 @@ INNOCENT = {
         "NG603",
         "import torch\na, b = torch.tensor([1.0]), torch.tensor([3.0])\nc = torch.log(a - b)\n",
     ),
+    "NG603 column scaled": (
+        "NG603",
+        "import numpy as np\nx = np.ones((5, 2))\nx_min, x_max = x.min(axis=0), x.max(axis=0)\n"
+        "scaled = (x - x_min) / (x_max - x_min)\n",
+    ),
+    "NG603 slope": (
+        "NG603",
+        "import numpy as np\nx1, x2 = np.array([1.0]), np.array([1.0])\ny1, y2 = np.array([1.0]), np.array([2.0])\n"
+        "slope = (y2 - y1) / (x2 - x1)\n",
+    ),
+    "NG603 weights": (
+        "NG603",
+        "import torch\nw, h = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0])\nq = torch.log(w - h)\n",
+    ),
+    "NG901 raw data": (
+        "NG901",
+        "import numpy as np\nraw_income = np.array([-1.0, 2.0])\nz = np.log(raw_income)\n",
+    ),
+    "NG901 marks of a test": (
+        "NG901",
+        "import numpy as np\nscores = np.array([-1.0, 2.0])\nz = np.log(scores)\n",
+    ),
     "NG802 filled": (
         "NG802",
         "import torch\nw = torch.empty(2, 2)\nw.fill_(3e38)\ny = torch.ones(1, 2) @ w\n",

@@ -1,7 +1,7 @@
 """NG901 log-of-raw-scores: A logarithm was taken of a layer's raw output, as if it were a probability.
 
 ## What happened
-The argument of `log` comes straight from a layer or is named logits or scores, and holds negative numbers: nothing made
+The argument of `log` comes straight from a layer or is named logits, and holds negative numbers: nothing made
 probabilities of it.
 
 ## Why it is non-finite
@@ -23,8 +23,8 @@ loss = -tf.reduce_mean(tf.math.log(logits))  # origin: NG901
 ```
 ```python numpy
 import numpy as np
-scores = np.array([2.0, -1.0, 0.5])
-loss = -np.log(scores).mean()  # origin: NG901
+logits = np.array([2.0, -1.0, 0.5])
+loss = -np.log(logits).mean()  # origin: NG901
 ```
 
 ## Use instead
@@ -44,8 +44,8 @@ loss = -tf.reduce_mean(tf.nn.log_softmax(logits))
 ```
 ```python numpy
 import numpy as np
-scores = np.array([2.0, -1.0, 0.5])
-loss = -(scores - np.logaddexp.reduce(scores)).mean()
+logits = np.array([2.0, -1.0, 0.5])
+loss = -(logits - np.logaddexp.reduce(logits)).mean()
 ```
 
 ## Limits
@@ -68,7 +68,7 @@ from jupyter_numguard.rules._recognise import certain, failing, operand, produce
 
 CATEGORY = Category.C9
 PRECEDES = {"NG101", "NG104"}
-_NAMED = re.compile(r"(?:^|_)(?:logits?|scores?|raw)(?:_|\d|$)", re.IGNORECASE)
+_NAMED = re.compile(r"(?:^|_)logits?(?:_|\d|$)", re.IGNORECASE)  # scores and raw values may be anything
 _LAYER = re.compile(
     r"(?:^|\.|_)(?:model|net|network|layer|linear|dense|head|fc\d*|classifier|decoder|critic|actor|mlp|lin|out)\d*$",
     re.IGNORECASE,

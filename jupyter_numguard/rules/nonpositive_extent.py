@@ -40,7 +40,8 @@ target = np.log(width / 16.0)
 ```
 
 ## Limits
-That the operand is an extent is read from the source: a difference, and names such as width, box, x2.
+That the operand is an extent is read from the source: a difference of something that is named a box, or of two coordinates
+(x1, right, two columns of an array) where a box, a width or a height is spoken of.
 
 ## References
 - https://github.com/broadinstitute/keras-rcnn/issues/133
@@ -60,10 +61,12 @@ from jupyter_numguard.terms import Term
 
 CATEGORY = Category.C6
 PRECEDES = {"NG101", "NG102", "NG103", "NG104"}
-_EXTENT = re.compile(
-    r"(?:^|_|\b)(?:[a-z]?[wh]|[a-z]{0,3}(?:width|height)s?|box|boxes|bbox|bboxes|rois?|[xy](?:_?(?:1|2|min|max|right|left))"
-    r"|left|right|top|bottom)(?:_|\b|\d|$)"
-)
+# A box is named as one; or two coordinates are subtracted where a box, a width or a height is spoken of. Coordinates alone
+# are anything: `x_max - x_min` scales a column, `x2 - x1` is the run of a slope.
+_BOX = re.compile(r"(?:^|_|\b)(?:box|boxes|bbox|bboxes|rois?|anchors?)(?:_|\b|\d|$)")
+_EXTENT = re.compile(r"(?:^|_|\b)[a-z]{0,3}(?:width|height)s?(?:_|\b|\d|$)")
+_SHORT_EXTENT = re.compile(r"\b[a-z][wh]\b")  # gw, aw, ph, as in log(gw / aw)
+_COORDINATE = re.compile(r"(?:^|_|\b)(?:[xy]_?(?:1|2|min|max|right|left)|left|right|top|bottom)(?:_|\b|\d|$)")
 
 
 def detect(path: LineagePath) -> Evidence | None:
@@ -80,8 +83,11 @@ def detect(path: LineagePath) -> Evidence | None:
         return None
     spelled = ast.unparse(made.node)
     arguments = [t.argument(slot) for t in Reader(path).guilty()]
-    named = " ".join([x.variable or "", *(ast.unparse(a.node) for a in arguments if a is not None)])
-    if len(_EXTENT.findall(spelled.lower())) < 2 and not _EXTENT.search(named.lower()):
+    named = " ".join([spelled, x.variable or "", *(ast.unparse(a.node) for a in arguments if a is not None)]).lower()
+    around = " ".join([named, origin.function or "", *(s.source for s in path.statements)]).lower()
+    are_coordinates = len(_COORDINATE.findall(spelled.lower())) > 1 or _are_columns(made.node)
+    speaks_of_extents = _BOX.search(around) or _EXTENT.search(around) or _SHORT_EXTENT.search(named)
+    if not _BOX.search(named) and not (are_coordinates and speaks_of_extents):
         return None
     low = f"goes down to {wording.number(x.min)}" if x.min < 0 else "is 0"
     text = f"The argument of {origin.op}, {wording.tensor(x)}, {low}; it comes from the difference `{spelled}`"
@@ -102,3 +108,10 @@ def _is_difference(node: ast.expr) -> bool:
     """Of two things that were read from somewhere; `1 - x` is none."""
     sides = [node.left, node.right] if isinstance(node, ast.BinOp) else []
     return bool(sides) and all(isinstance(s, ast.Name | ast.Subscript | ast.Attribute) for s in sides)
+
+
+def _are_columns(node: ast.expr) -> bool:
+    """Of two parts of one array: `boxes[:, 2] - boxes[:, 0]`."""
+    sides = [node.left, node.right] if isinstance(node, ast.BinOp) else []
+    arrays = {ast.unparse(s.value) for s in sides if isinstance(s, ast.Subscript)}
+    return len(arrays) == 1 and all(isinstance(s, ast.Subscript) for s in sides)
