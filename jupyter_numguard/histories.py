@@ -11,7 +11,7 @@ from .growth import Series, rising_end
 from .lineage import Answer
 from .model import History, Origin, Trend
 from .nonfinite import NonFinite
-from .opevents import Key, OpEvent, Site
+from .opevents import Key, Site
 from .oplog import OpLog
 
 MAX_TRENDS = 8
@@ -40,7 +40,7 @@ def trends_of(
     near: list[Trend] = []
     losses: list[Trend] = list(_of_lists(lists, variable))
     for site in log.sites.values():
-        trend = _of_site(site, answer.event, code)
+        trend = _of_site(site, answer, code)
         if trend is None:
             continue
         if trend.role == "loss":
@@ -53,7 +53,7 @@ def trends_of(
         trend
         for role, known, suffix in (("parameter", log.parameters, ""), ("gradient", log.gradients, ".grad"))
         for memory, series in known.items()
-        if (trend := _of_parameter(role, _before(series, origin), names.get(memory, ()), suffix)) is not None
+        if (trend := _of_parameter(role, _before(series, answer), names.get(memory, ()), suffix)) is not None
     ]
     mine = [t for t in params if t.history.variable == variable]
     rest = sorted((t for t in [*losses, *params] if t not in mine), key=lambda t: -_grown(t.history))
@@ -99,9 +99,16 @@ def shown_of(trends: Sequence[Trend], variable: str) -> History | None:
     return max((t.history for t in trends), key=_grown)
 
 
-def _before(series: Series, origin: Origin) -> Series:
-    """The points up to the failing run: what an optimizer made of it afterwards explains nothing."""
-    if not origin.occurrence or origin.phase == "update":
+def _before(series: Series, answer: Answer) -> Series:
+    """The points up to the failing run: what grew afterwards explains nothing.
+
+    Runs of two lines are told apart by their numbers while the line that failed ran as often: then both belong to the
+    turns of one loop. A line that ran more often belongs to another loop, of which nothing is known; it stays whole.
+    """
+    origin, event = answer.origin, answer.event
+    if origin is None or not origin.occurrence or origin.phase == "update" or not series.step:
+        return series
+    if event is not None and event.site is not None and series.step[-1] > event.site.count + 1:
         return series
     kept = [(s, a) for s, a in zip(series.step, series.absmax, strict=True) if s <= origin.occurrence]
     return Series([s for s, _ in kept], [a for _, a in kept])
@@ -118,8 +125,9 @@ def _of_parameter(role: str, series: Series, paths: Sequence[str], suffix: str) 
     return None if history is None else Trend("parameter" if role == "parameter" else "gradient", history)
 
 
-def _of_site(site: Site, failed: OpEvent | None, code: CodeMap) -> Trend | None:
-    series = site.growth
+def _of_site(site: Site, answer: Answer, code: CodeMap) -> Trend | None:
+    failed = answer.event
+    series = _before(site.growth, answer)
     if failed is not None and failed.site is site and failed.occurrence:
         series = series.until(failed.occurrence, math.nan if failed.state.nan and not failed.state.inf else math.inf)
     if len(series.step) < 2:

@@ -32,6 +32,16 @@ for step in range(100):
         w -= 0.5 * w.grad
     w.grad = None
 """
+LATER = """import torch
+w = torch.tensor(1.0, requires_grad=True)
+opt = torch.optim.SGD([w], lr=1.1)
+for step in range(300):
+    rest = torch.log(torch.tensor(3.0 - min(step, 3)))
+    loss = w * w
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
 RECURRENCE = """import torch
 torch.manual_seed(0)
 W, h = torch.randn(64, 64), torch.ones(1, 64)
@@ -49,6 +59,7 @@ def findings() -> dict[str, list[dict[str, Any]]]:
         "healthy": DIVERGING.format(rate=0.05),
         "by hand": BY_HAND,
         "recurrence": RECURRENCE,
+        "later": LATER,
     }
     answers = run([{"cells": [source], "traced": None} for source in programs.values()])
     return {name: cells[0].alarms for name, cells in zip(programs, answers, strict=True)}
@@ -120,6 +131,14 @@ def test_the_loss_of_a_diverging_training_shows_how_it_grew(findings: dict[str, 
     assert "Infinity" == history["absmax"][-1]
     assert loss["origin"]["occurrence"] == history["step"][-1]
     assert history["absmax"][:-1] == sorted(history["absmax"][:-1])
+
+
+def test_what_grew_after_the_failing_step_is_no_cause_of_it(findings: dict[str, list[dict[str, Any]]]) -> None:
+    """A parameter and a loss that grow to 1e20 later did not make the logarithm of zero."""
+    (rest,) = [f for f in findings["later"] if f["variable"] == "rest"]
+
+    assert 4 == rest["origin"]["occurrence"]
+    assert ["NG101"] == [d["rule"] for d in rest["diagnoses"]]
 
 
 @pytest.mark.parametrize("program", ["optimizer", "one step", "by hand"])

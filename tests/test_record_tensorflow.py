@@ -253,6 +253,19 @@ def step(x):
     assert "exact" == event.confidence
 
 
+def test_the_operands_after_a_loop_are_those_that_the_loop_left() -> None:
+    """The lost step is run again with all turns of its loops."""
+    cell = """import tensorflow as tf
+@tf.function
+def run(x):
+    for _ in tf.range(5):
+        x = x - 1.0
+    return tf.math.log(x)"""
+    run = Run(cell, "y = run(tf.constant([5.0, 7.0]))")
+
+    assert [(2, 0.0, 2.0)] == [(o.size, o.min, o.max) for o in run.origins("y")[0].operands]
+
+
 def test_a_step_that_is_run_again_has_no_effects(tmp_path: Path) -> None:
     """Neither a variable of the user's nor a file is touched when the operands are looked for."""
     cell = f"""import tensorflow as tf

@@ -99,11 +99,13 @@ NOTEBOOKS: dict[str, tuple[str, ...]] = {
         "v.get()",
     ),
     "threads": (
-        "import threading\ndef work():\n    box.append(threading.current_thread() is threading.main_thread())\nbox = []\n"
+        # The kernel's own threads come and go (its history gives up on a locked file): only new ones are counted.
+        "import threading\nbefore = threading.enumerate()\n"
+        "def work():\n    box.append(threading.current_thread() is threading.main_thread())\nbox = []\n"
         "t = threading.Thread(target=work); t.start(); t.join()\nbox",
         "def fail():\n    raise ValueError('in thread')\nt = threading.Thread(target=fail); t.start(); t.join()",
         "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(2) as p:\n    r = list(p.map(abs, [-1, -2]))\nr",
-        "threading.active_count()",
+        "[t.name for t in threading.enumerate() if t not in before]",
     ),
     # --- IPython syntax ---
     "magics inside": (
