@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from .inline import function_named, inlined, is_made
 from .model import LineagePath, SourceStatement, Span
 from .opnames import canonical_op
+from .repeatable import is_repeatable
 from .terms import (
     CONSTANT,
     OPAQUE,
@@ -138,9 +139,11 @@ class Reader:
             seen = self.definition(seen)
 
     def is_stable(self, term: Term, root: int) -> bool:
-        """Whether the names in `term` still mean at statement `root` what they meant where `term` stands."""
+        """Whether `term`, written at statement `root`, means what it meant where it stands: names, and no new draw."""
         if term.home == root:
             return True
+        if not is_repeatable(term.node):
+            return False
         names = {n.id for n in ast.walk(term.node) if isinstance(n, ast.Name)}
         return not any(names & self._targets[home] for home in range(root + 1, term.home + 1))
 

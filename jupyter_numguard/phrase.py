@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 
 from .matching import Match, Reader, offsets, text_of
 from .model import SourceStatement
+from .repeatable import is_repeatable
 from .rewrite import MODULES, Form
 from .terms import full_name, in_users_words, parse
 
@@ -13,10 +15,16 @@ _ATOMS = (ast.Constant, ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.Li
 
 
 def render(form: Form, match: Match, reader: Reader) -> str | None:
-    """The `after` expression with the user's names; None where a module that it needs has no name in the notebook."""
+    """The `after` expression with the user's names.
+
+    None where a module that it needs has no name in the notebook, or it would evaluate twice what gives another value then.
+    """
+    used = Counter(n.id for n in ast.walk(form.result) if isinstance(n, ast.Name))
     texts = {
         name.removeprefix("optional_"): (text_of(term, reader), term.node) for name, term in match.bindings.items()
     }
+    if any(used[name] > 1 and not is_repeatable(node) for name, (_, node) in texts.items()):
+        return None
     try:
         tree = _Fill(form, texts, reader.aliases).visit(ast.parse(ast.unparse(form.result), mode="eval").body)
     except KeyError:

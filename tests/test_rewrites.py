@@ -199,6 +199,21 @@ def test_rewrite_declines_where_the_operand_was_rebound(between: str) -> None:
     assert after("NG201", "log", "y = torch.log(p)", between, "p = torch.softmax(z, -1)") is None
 
 
+@pytest.mark.parametrize(
+    "logits", ["torch.randn(4) + mask", "rng.gamma(2.0, size=4)", "F.dropout(z, 0.1)", "next(batches)", "z.add_(1)"]
+)
+def test_rewrite_declines_what_would_be_drawn_again(logits: str) -> None:
+    """The second draw is another number: `log_softmax` of it has nothing to do with `p`."""
+    assert after("NG201", "log", "y = torch.log(p)", f"p = torch.softmax({logits}, -1)") is None
+    assert after("NG201", "log", f"y = torch.log(torch.softmax({logits}, -1))") is not None
+
+
+def test_rewrite_declines_to_draw_twice() -> None:
+    """A guard that names its operand twice is not laid over an operand that is drawn."""
+    assert after("NG102", "div", "y = x / torch.rand(4)") is None
+    assert after("NG102", "div", "y = x / torch.abs(z)") is not None
+
+
 def test_rewrite_declines_where_the_variable_overwrote_its_operand() -> None:
     """`z = softmax(z)`: the logits are gone."""
     assert after("NG201", "log", "y = torch.log(z)", "z = torch.softmax(z, -1)") is None
