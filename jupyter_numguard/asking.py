@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import UsageError
-from .executions import MAX_EXECUTIONS, Executions
+from .executions import Executions
 from .expressions import Path, path_of
 from .model import Step
 from .steps import step_of, told_once
-from .versions import Version, executions_of
+from .versions import MAX_EXECUTIONS, Version, executions_of
 
 MAX_STEPS = 200  # rows of one answer
 
@@ -33,8 +33,12 @@ class LineageAnswer:
     notes: tuple[str, ...] = ()
 
 
-def parse(variable: str, values: Mapping[str, object]) -> Path:
+def parse(variable: str, values: Mapping[str, object], resolved: Callable[[Path], Path]) -> Path:
     """The name and the suffixes of a path as the user types it.
+
+    Args:
+        values: Every name that is followed.
+        resolved: Gives an output its own name: `_` may be `Out[7]`.
 
     Raises:
         UsageError: it is none, or there is no such variable; the message lists close names.
@@ -45,6 +49,7 @@ def parse(variable: str, values: Mapping[str, object]) -> Path:
         path = None
     if path is None:
         raise UsageError(f'{variable!r} is no variable or path such as loss, model.fc.weight, history["loss"]')
+    path = resolved(path)
     if path[0] not in values:
         close = difflib.get_close_matches(path[0], list(values), n=5) or sorted(values)[:10]
         names = ", ".join(close) or "(the notebook is empty)"

@@ -20,6 +20,7 @@ from .backends import loaded_backends
 from .executions import Effects, Executions
 from .fingerprint import Camera
 from .model import Counts, ExecutionRef
+from .outputs import Outputs, is_output
 from .picture import Look
 from .statements import END, OUTSIDE, Opened, StatementRun
 from .steps import is_below, root_of
@@ -61,16 +62,21 @@ class Chronicle:
     """One kernel's versions. Any thread may call it; a lock keeps the calls apart."""
 
     def __init__(
-        self, names: Callable[[], Mapping[str, object]], namespace: Callable[[], Mapping[str, object]]
+        self,
+        names: Callable[[], Mapping[str, object]],
+        namespace: Callable[[], Mapping[str, object]],
+        outputs: Outputs | None = None,
     ) -> None:
         """Start empty.
 
         Args:
             names: The user's own names and values.
             namespace: The dictionary that the cells' functions read their globals from.
+            outputs: What cells displayed; default: those of the namespace.
         """
-        self._names = names
+        self._users = names
         self._namespace = namespace
+        self._outputs = outputs or Outputs(namespace)
         self._lock = threading.RLock()
         self.forget()
 
@@ -85,6 +91,10 @@ class Chronicle:
             self._outside: Execution | None = None
 
     # --- a cell -----------------------------------------------------------------------------------------------------
+    def _names(self) -> dict[str, object]:
+        """What is followed: the user's names, and the last outputs."""
+        return {**self._users(), **self._outputs.values()}
+
     def start_cell(self, raw: str, ref: ExecutionRef) -> None:
         """A cell begins in this thread."""
         with self._lock:
@@ -98,10 +108,11 @@ class Chronicle:
             cell = self._cells.get(threading.get_ident())
             if cell is None:
                 return set()
-            values = self._names()
             cell.unproved.clear()  # the one before it ended well
             node = opened.node
-            access = access_of(node, values.get) if node is not None else Access(opened.reads)
+            access = access_of(node, self._users().get) if node is not None else Access(opened.reads)
+            access = self._outputs.named(access)
+            values = self._names()
             outside = self._catch_up(cell, values, opened.index)
             reached, is_far = self._reach(access)
             if new := reached - cell.looked:
@@ -126,6 +137,12 @@ class Chronicle:
             new = cell.execution.versions[already:]
             bound = {v.name for v in new if v.change == "bound"}
             return bound & values.keys(), {root_of(v.name) for v in new} & values.keys()
+
+    def outputs_read(self) -> set[str]:
+        """The outputs that the statement mentions which runs now in this thread."""
+        with self._lock:
+            cell = self._cells.get(threading.get_ident())
+            return {n for n in cell.open[-1].access.names if is_output(n)} if cell is not None and cell.open else set()
 
     def notice(self, names: Iterable[str]) -> None:
         """Names that are non-finite at the end of the cell, and that no statement was seen to make so."""
@@ -268,7 +285,8 @@ class Chronicle:
         is_new, self._is_new = self._is_new, False
         code = "(before numguard was loaded)" if is_new else OUTSIDE
         already = len(execution.versions)
-        self._versions.take(look, Run(execution, index, 0, code), _NOTHING, external=True)
+        again = {n: v for n in look.names if is_output(n) and (v := self._executions.output(n)) is not None}
+        self._versions.take(look, Run(execution, index, 0, code), _NOTHING, external=True, again=again)
         return {root_of(v.name) for v in execution.versions[already:]}
 
     # --- asking -----------------------------------------------------------------------------------------------------
@@ -280,7 +298,7 @@ class Chronicle:
         """
         with self._lock:
             values = self._names()
-            root, suffixes = parse(variable, values)
+            root, suffixes = parse(variable, values, self._outputs.resolved)
             self._sweep(values)
             return answer(variable, ancestors(self._versions.read(root, suffixes)), self._executions)
 
@@ -302,7 +320,7 @@ class Chronicle:
         """The statement that last bound each name, oldest first."""
         with self._lock:
             return sorted(
-                {id(v.run): v.run for v in self._versions.bindings()}.values(),
+                {id(v.run): v.run for v in self._versions.bindings() if not is_output(v.name)}.values(),
                 key=lambda r: (r.execution.order, r.index),
             )
 

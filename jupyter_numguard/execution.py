@@ -65,6 +65,7 @@ class Execution:
         mode: "trace" once `start_trace` was called.
         began: `time.perf_counter()` at its start.
         touched: The names that its code may have touched so far, by what is written there; None if it may be any.
+        outputs: What earlier cells displayed and its code mentions.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Execution:
         home: object,
         watch: bool,
         takers: Callable[[], Set[str] | None] = lambda: None,
+        outputs: Callable[[Iterable[str]], Mapping[str, object]] = lambda names: {},
     ) -> None:
         """Start.
 
@@ -86,6 +88,7 @@ class Execution:
             home: The globals of functions that the user defined there.
             watch: Whether the free recorders run.
             takers: Names that a backward pass may write below; None if that is not known: any.
+            outputs: Gives what earlier cells displayed, by the outputs' names.
         """
         self.raw = raw
         self.ref = ref
@@ -93,7 +96,9 @@ class Execution:
         self.began = time.perf_counter()
         self.quiet = False
         self.touched: set[str] | None = set()
-        self._namespace = namespace
+        self.outputs: set[str] = set()
+        self._users = namespace
+        self._outputs = outputs
         self._home = home
         self._takers = takers
         self._code = code
@@ -149,6 +154,15 @@ class Execution:
             self.recorder.refresh()
         return Opened(index, node, statement, reads, line, is_last=cell.source.is_last(node))
 
+    def _namespace(self) -> Mapping[str, object]:
+        return {**self._users(), **self._outputs(self.outputs)} if self.outputs else self._users()
+
+    def note_outputs(self, names: Set[str]) -> None:
+        """The statement that was opened last reads what earlier cells displayed."""
+        if names:
+            self.outputs |= names
+            self._open[-1].reads |= names
+
     def glance_outside(self, names: Collection[str]) -> None:
         """Names that nobody's statement changed, noticed before the statement that was opened last."""
         opened = self._open[-1]
@@ -176,7 +190,7 @@ class Execution:
         done.binds = done.binds.union(bound)
         namespace = self._namespace()
         names = (statement.reads | statement.binds) if statement is not None else done.reads
-        touched, functions = reach(names, namespace, self._home)
+        touched, functions = reach(names | done.reads & self.outputs, namespace, self._home)
         own = statement.written if statement is not None else Written()
         theirs = function_writes(functions) if functions else Written()
         done.written = Written(own.nan_span or theirs.nan_span, own.inf_span or theirs.inf_span)

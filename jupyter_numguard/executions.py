@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from .errors import UsageError
 from .model import ExecutionRef
-from .versions import Execution, forget
-
-MAX_EXECUTIONS = 2_000  # of older ones only the numbers stay
+from .outputs import is_output
+from .versions import MAX_EXECUTIONS, Execution, Version, forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,11 @@ class Executions:
         """The numbers of executions that are known by their order."""
         return [e.ref.count for e in self._ring if e.order in orders and e.ref.count is not None]
 
+    def output(self, name: str) -> Version | None:
+        """The version of what an execution displayed, if it is known."""
+        versions = (v for e in reversed(self._ring) if f"Out[{e.ref.count}]" == name for v in reversed(e.versions))
+        return next((v for v in versions if v.name == name and v.change == "bound"), None)
+
     def effects(self, count: int) -> Effects:
         """What an execution did.
 
@@ -94,5 +98,5 @@ class Executions:
             span = f"In [{known[0].ref.count}] to In [{known[-1].ref.count}]" if known else "none"
             raise UsageError(f"execution {count} is not known; known: {span}")
         names = (e.bound, e.mutated - e.bound, e.deleted, e.external)
-        bound, mutated, deleted, external = (tuple(sorted(s)) for s in names)
+        bound, mutated, deleted, external = (tuple(sorted(n for n in s if not is_output(n))) for s in names)
         return Effects(bound, mutated, deleted, external, tuple(self.counts_of(e.overlaps)))

@@ -19,6 +19,7 @@ from .model import Counts, Framework, NonFiniteState, Origin, Place
 from .opevents import Key, OpEvent
 from .origins import OriginMaker, PlaceOf, culprit
 from .statements import Seen, StatementRun
+from .versions import MAX_EXECUTIONS
 
 # Operations that hand over what ran where no recorder looks: neither written there nor computed there.
 _HAND_OVERS = frozenset({"IteratorGetNext", "OptionalGetValue", "EagerPyFunc", "PyFunc", "PyFuncStateless"})
@@ -88,6 +89,7 @@ class Lineage:
         self._versions: deque[NonFiniteVersion] = deque()
         self._runs = 0
         self._begun = 0  # runs before this execution
+        self._begins: deque[int] = deque(maxlen=MAX_EXECUTIONS)  # the same of the last ones
         self._of_execution: list[StatementRun] = []
         self._event_of: Callable[[Key], OpEvent | None] = lambda key: None
 
@@ -113,6 +115,7 @@ class Lineage:
         if not goes_on:
             self._of_execution = []
             self._begun = self._runs
+            self._begins.append(self._begun)
         for run in runs:
             self._runs += 1
             run.order = self._runs
@@ -122,7 +125,7 @@ class Lineage:
             version = self._by_path.get(path)
             if version is not None and version.run.order > self._begun:
                 version.counts = known
-        while len(self._versions) > MAX_CHAIN:
+        while self._versions and (len(self._versions) > MAX_CHAIN or self._versions[0].run.order <= self._begins[0]):
             old = self._versions.popleft()
             self._resolve(old)
             old.parents = ()

@@ -14,7 +14,10 @@ from .model import ExecutionRef, Finding, NonFiniteState, Origin
 from .nonfinite import NonFinite
 from .opevents import Key
 from .oplog import OpLog
+from .outputs import is_output
 from .steps import root_of
+
+MAX_DISPLAYED = 50  # outputs that are known to be non-finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,25 @@ class News:
     """One session's; the session replaces `known` (by path) after every check."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Known] = {}
+        self._known: dict[str, Known] = {}
+        self._displayed: dict[str, Known] = {}  # outputs: a later cell may read `_` or `Out[7]`
         self._told: dict[str, Finding] = {}  # of what is known: the finding that was reported
         self._muted: set[str] = set()
+
+    @property
+    def known(self) -> dict[str, Known]:
+        """What was non-finite at the last check."""
+        return self._known
+
+    @known.setter
+    def known(self, known: dict[str, Known]) -> None:
+        self._known = known
+        displayed = self._displayed | {p: k for p, k in known.items() if is_output(root_of(p))}
+        alive = [(p, k) for p, k in displayed.items() if k.alive is None or k.alive()]
+        self._displayed = dict(alive[-MAX_DISPLAYED:])
+
+    def _old(self, path: str) -> Known | None:
+        return self._known.get(path) or self._displayed.get(path)
 
     # --- around a check ---------------------------------------------------------------------------------------------
     def is_news(self, n: NonFinite, bound: frozenset[str] = frozenset()) -> bool:
@@ -43,19 +62,21 @@ class News:
         Args:
             bound: Names that the cell bound anew.
         """
-        old = self.known.get(n.path)
+        old = self._old(n.path)
         is_news = old is None or old.key != n.key or n.root in bound or (n.state.nan and not old.state.nan)
         return is_news and not self._is_muted(n.path)
 
     def stays(self, n: NonFinite, bound: frozenset[str]) -> Known | None:
         """What is known of a variable that merely stays so, with its state of now; None of news and of what is muted."""
-        if self.is_news(n, bound) or self._is_muted(n.path):
+        old = self._old(n.path)
+        if old is None or self.is_news(n, bound) or self._is_muted(n.path):
             return None
-        return dataclasses.replace(self.known[n.path], state=n.state)
+        return dataclasses.replace(old, state=n.state)
 
     def is_other(self, n: NonFinite) -> bool:
         """Whether nothing, or other memory, was known to be non-finite there."""
-        return n.path not in self.known or self.known[n.path].key != n.key
+        old = self._old(n.path)
+        return old is None or old.key != n.key
 
     def unread(self, names: Collection[str] | None) -> dict[str, Known]:
         """What is known of variables that a check did not read; `names` are those that it read, None if it read all."""
@@ -63,7 +84,7 @@ class News:
 
     def mark(self, log: OpLog) -> None:
         """Tell the recorders what was non-finite before the cell."""
-        for known in self.known.values():
+        for known in (self._displayed | self._known).values():
             log.mark([known.key], log.carry(known.origin, known.state, known.intended), known.alive)
 
     def findings_now(
@@ -117,6 +138,7 @@ class News:
         """Forget findings and mutes; what is non-finite now is taken as known, so that nothing is said of it."""
         self._told.clear()
         self._muted.clear()
+        self._displayed.clear()
         self.known = {n.path: known_as(n) for n in found}
 
     def _is_muted(self, path: str) -> bool:

@@ -38,6 +38,7 @@ from .news import News, alive, base_of, is_below, known_as
 from .nonfinite import NonFinite, find_nonfinite, probe
 from .opevents import Key
 from .oplog import OpLog
+from .outputs import Outputs
 from .outside import writer_of
 from .publish import HistoryEntry, Progress, show_report, update_panel
 from .statements import Seen, StatementRun
@@ -76,7 +77,8 @@ class Session:
         self._news = News()
         self._running: dict[int, Execution] = {}
         self._names = UserNames(self._space)
-        self._chronicle = Chronicle(self.roots, self._space)
+        self._outputs = Outputs(self._space)
+        self._chronicle = Chronicle(self.roots, self._space, self._outputs)
         self._checks = Checks()
 
     # --- life of a cell ---------------------------------------------------------------------------------------------
@@ -94,7 +96,7 @@ class Session:
         count = getattr(self.shell, "execution_count", None)
         self._running[threading.get_ident()] = Execution(
             raw, ExecutionRef(count, cell_id), self.roots, self._code, home=self._home, watch=self.watching,
-            takers=self._chronicle.taking_gradients,
+            takers=self._chronicle.taking_gradients, outputs=self._outputs.of,
         )  # fmt: skip
         self._chronicle.start_cell(raw, ExecutionRef(count, cell_id))
 
@@ -109,6 +111,7 @@ class Session:
         execution = self._running.get(threading.get_ident())
         if execution is not None:
             outside = self._chronicle.before_statement(execution.before_statement(code))
+            execution.note_outputs(self._chronicle.outputs_read())
             if outside:
                 execution.glance_outside(outside)
                 if execution.log is not None and execution.mode == "trace":
@@ -132,7 +135,7 @@ class Session:
         error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
         count = getattr(result, "execution_count", None) or execution.ref.count
         execution.set_count(count)
-        roots = self.roots()
+        roots = {**self.roots(), **self._outputs.of(execution.outputs)}
         shown = getattr(result, "result", None)
         if shown is not None:
             roots[f"Out[{count}]"] = shown

@@ -83,7 +83,7 @@ def is_users(name: object) -> bool:
     return isinstance(name, str) and not _is_ipythons(name)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def _is_ipythons(name: str) -> bool:
     return _IPYTHON.fullmatch(name) is not None
 

@@ -178,8 +178,9 @@ def _common(names: Iterable[str]) -> str:
 
 
 def root_of(path: str) -> str:
-    """The name that a path starts with."""
-    return re.split(r"[.\[]", path, maxsplit=1)[0]
+    """The name that a path starts with; "Out[7]" is one."""
+    found = re.match(r"Out\[\d+\]|[^.\[]*", path)
+    return found[0] if found is not None else path
 
 
 def is_below(path: str, owner: str) -> bool:

@@ -20,7 +20,10 @@ from .model import Counts, ExecutionRef, Statement, StepState
 from .picture import WHOLE, Link, Look, Picture, differs
 
 Change = Literal["bound", "mutated", "deleted", "external"]
-MAX_FORGOTTEN = 2_000  # execution numbers that a version keeps of executions that left the ring
+MAX_EXECUTIONS = 2_000  # whose versions are kept; of older ones only the numbers stay
+
+
+NO_VERSIONS: Mapping[str, Version] = {}
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +72,8 @@ class Version:
     Attributes:
         name: The name, or the path to what was changed as the user would type it.
         parents: What the statement read.
-        forgotten: Numbers of the executions that stood behind this one and left the ring; the newest ones.
+        forgotten: Bit n is set for every execution n that stood behind this one and left the ring: a set that takes a
+            bit an execution, and that versions of one past can be united without being read.
     """
 
     order: int
@@ -79,7 +83,7 @@ class Version:
     parents: tuple[Version, ...] = ()
     state: StepState = "unknown"
     counts: Counts | None = None
-    forgotten: tuple[int, ...] = ()
+    forgotten: int = 0
 
 
 class Unproved(NamedTuple):
@@ -104,13 +108,15 @@ class Versions:
 
     # --- growing ----------------------------------------------------------------------------------------------------
     def take(
-        self, look: Look, run: Run, access: Access, parents: Iterable[Version] = (), *, external: bool = False
-    ) -> dict[str, Unproved]:
+        self, look: Look, run: Run, access: Access, parents: Iterable[Version] = (), *, external: bool = False,
+        again: Mapping[str, Version] = NO_VERSIONS,
+    ) -> dict[str, Unproved]:  # fmt: skip
         """Compare a new picture of some names with the old one.
 
         Args:
             parents: Versions that the statement read, as they were before it.
             external: Nobody's statement did it: versions get no effect on the execution but `external`.
+            again: Names that are followed again as they were left, with their versions.
 
         Returns:
             Names that are bound for no other reason than that the statement says so, with the version that they had:
@@ -142,7 +148,9 @@ class Versions:
             self._written.pop(oid, None)
         for name in bound:
             picture.bind(name, look.names[name])
-            self._bound[name] = self._version(run, "external" if external else "bound", name, parents)
+            self._bound[name] = again.get(name) or self._version(
+                run, "external" if external else "bound", name, parents
+            )
             (execution.external if external else execution.bound).add(name)
         self._forget_unreached()
         self._note_changes(changed, run, parents, frozenset(bound), external=external)
@@ -240,12 +248,17 @@ def ancestors(versions: Iterable[Version]) -> list[Version]:
 
 def executions_of(versions: Iterable[Version]) -> list[int]:
     """The backward slice as execution counts, without changes that no execution made."""
-    out: set[int] = set()
+    return [n for n, bit in enumerate(reversed(f"{_bits_of(versions):b}")) if bit == "1"]
+
+
+def _bits_of(versions: Iterable[Version]) -> int:
+    out = 0
     for v in versions:
-        out.update(v.forgotten)
-        if v.change != "external" and v.run.execution.ref.count is not None:
-            out.add(v.run.execution.ref.count)
-    return sorted(out)
+        out |= v.forgotten
+        count = v.run.execution.ref.count
+        if v.change != "external" and count is not None and count >= 0:
+            out |= 1 << count
+    return out
 
 
 def forget(execution: Execution) -> None:
@@ -255,6 +268,6 @@ def forget(execution: Execution) -> None:
     """
     for v in execution.versions:
         if v.parents:
-            v.forgotten = tuple(executions_of(p for p in v.parents if p is not v)[-MAX_FORGOTTEN:])
+            v.forgotten = _bits_of(p for p in v.parents if p is not v)
             v.parents = ()
     execution.versions = []

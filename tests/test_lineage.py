@@ -12,6 +12,7 @@ from jupyter_numguard.opevents import Key, OpEvent, Site
 from jupyter_numguard.oplog import OpLog
 from jupyter_numguard.source import Source
 from jupyter_numguard.statements import Seen, StatementRun
+from jupyter_numguard.versions import MAX_EXECUTIONS
 
 NAN = NonFiniteState(True, False)
 INF = NonFiniteState(False, True)
@@ -215,3 +216,14 @@ def test_forgetting_leaves_nothing() -> None:
 
     assert nb.lineage.version_of("a", nb.key("a")) is None
     assert Written() == Written(None, None)
+
+
+def test_versions_of_long_ago_are_let_go_with_their_origin_kept() -> None:
+    """A loss that stays NaN for more executions than are kept: its chain goes, where it came from stays."""
+    nb = Notebook()
+    nb.run("a = log(x)", a=NAN)
+    nb.run("b = a * 2", b=NAN)
+    for _ in range(MAX_EXECUTIONS + 1):
+        nb.run("i = 1")
+
+    assert ((1, 1, "log", "op"), 0) == (where(nb.ask("b")), len(nb.lineage._versions))

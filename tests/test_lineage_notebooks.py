@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from jupyter_numguard.executions import MAX_EXECUTIONS
+from jupyter_numguard.versions import MAX_EXECUTIONS
 from tests.followed import Followed
 from tests.harness import Cell, run
 
