@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from .model import Checked, Finding, Mode, NotTraced, Report, Seconds, Status, V
 from .report import to_json
 
 TARGET = "numguard"
+UNCOUNTED = "comm_info_request"  # jupyter_server, `untracked_message_types`
 MAX_EXECUTIONS = 500  # in the panel's strip; of the older ones nothing is kept
 
 
@@ -74,8 +75,9 @@ class ExecutionMessage(CheckedExecution):
 class Live:
     """The state that front ends follow, and those that follow it."""
 
-    def __init__(self) -> None:
-        """Empty; nobody listens."""
+    def __init__(self, is_running: Callable[[], bool] = lambda: False) -> None:
+        """Empty; nobody listens. `is_running`: whether a cell runs now."""
+        self._is_running = is_running
         self._lock = threading.RLock()
         self._comms: dict[str, Any] = {}
         self._executions: deque[CheckedExecution] = deque(maxlen=MAX_EXECUTIONS)
@@ -116,6 +118,17 @@ class Live:
             # No on_msg: with one, ipykernel would fire pre_execute and post_execute in this thread (ipykernel #1564).
             comm.on_close(lambda _: self._comms.pop(comm.comm_id, None))
             self._send([comm], self._snapshot())
+        self._stay_busy(message)
+
+    def _stay_busy(self, message: Any) -> None:
+        """The subshell says "idle" when it has opened the comm, and servers would take the kernel, which runs a cell, for idle.
+
+        A server that ends idle kernels would end it. What the subshell answers to is therefore named as a message that
+        servers do not count; the "busy" that came before `message` stands until the cell ends.
+        """
+        header = message.get("header", {})
+        if header.get("subshell_id") and self._is_running():
+            header["msg_type"] = UNCOUNTED
 
     # --- the session ------------------------------------------------------------------------------------------------
     def tell(self, report: Report, findings: Iterable[Finding]) -> Report | None:

@@ -69,7 +69,7 @@ class Session:
         self.shell = shell
         self.watching = False
         self.reports: list[Report] = []
-        self.live = Live()
+        self.live = Live(lambda: bool(self._running))
         self._namespace = namespace
         self._home: object = getattr(shell, "user_global_ns", None)
         self._code = CodeMap()

@@ -164,11 +164,24 @@ export class Sidebar extends Widget {
       case 'no-kernel':
         return [h('p', null, __('This notebook has no kernel.')), ...stored];
       case 'starting':
-        return [h('p', null, __('Waiting for the kernel…')), ...stored];
+        return [
+          h(
+            'p',
+            null,
+            state.isBusy ? __('A cell is running; the kernel answers when it ends.') : __('Waiting for the kernel…')
+          ),
+          ...stored
+        ];
       case 'dead':
         return [h('p', null, __('The kernel died. Restart it and run the cells again.')), ...stored];
       case 'restarted':
         return [h('p', null, __('The kernel was restarted; numguard is not loaded in it.')), load, ...stored];
+      case 'revived':
+        return [
+          h('p', null, __('The kernel died and was started again; numguard is not loaded in it.')),
+          load,
+          ...stored
+        ];
       case 'absent':
         return [
           h('p', null, __('numguard is not loaded in this notebook. Put this on top and run it: '), code(LOAD)),

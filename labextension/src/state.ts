@@ -28,7 +28,8 @@ export class NotebookState implements INotebookState, IDisposable {
 
   get presence(): Presence {
     const { session, kernelDisplayStatus } = this.notebook.sessionContext;
-    if (kernelDisplayStatus === 'dead') {
+    // A kernel that cannot be started again is gone for JupyterLab.
+    if (kernelDisplayStatus === 'dead' || (this.hasDied && !session?.kernel)) {
       return 'dead';
     }
     if (!session?.kernel) {
@@ -40,11 +41,11 @@ export class NotebookState implements INotebookState, IDisposable {
     if (this.isConnecting || STARTING.has(kernelDisplayStatus)) {
       return 'starting';
     }
-    return this.wasLive ? 'restarted' : 'absent';
+    return this.hasDied ? 'revived' : this.wasLive ? 'restarted' : 'absent';
   }
 
   get isBusy(): boolean {
-    return this.notebook.sessionContext.kernelDisplayStatus === 'busy';
+    return this.isHeld || this.notebook.sessionContext.kernelDisplayStatus === 'busy';
   }
   get watching(): boolean {
     return this.told.watching;
@@ -86,7 +87,10 @@ export class NotebookState implements INotebookState, IDisposable {
   /** The kernel is another one, or was restarted: forget it; connect where the notebook speaks of numguard. */
   private reset(): void {
     this.drop();
-    this.wasLive = false;
+    if (this.notebook.sessionContext.session?.kernel) {
+      this.wasLive = false;
+      this.hasDied = false;
+    }
     if (mentionsNumguard(this.notebook)) {
       void this.connect();
     }
@@ -105,7 +109,8 @@ export class NotebookState implements INotebookState, IDisposable {
     this._changed.emit();
     const close = await openChannel(kernel, () => this.isBusy || hasWaitingCells(this.notebook), isWanted, {
       message: message => isWanted() && this.receive(message),
-      closed: () => isWanted() && this.leave()
+      closed: () => isWanted() && this.leave(),
+      held: isHeld => isWanted() && this.hold(isHeld)
     });
     if (isWanted()) {
       this.close = close;
@@ -131,6 +136,7 @@ export class NotebookState implements INotebookState, IDisposable {
     this.isConnecting = false;
     this.isLive = true;
     this.wasLive = true;
+    this.hasDied = false;
     this.told.receive(message);
     this._changed.emit();
     const known = new Set(before.map(f => JSON.stringify([f.variable, f.origin?.execution])));
@@ -149,8 +155,15 @@ export class NotebookState implements INotebookState, IDisposable {
     this._changed.emit();
   }
 
+  /** The cell that the page met running goes on, or has ended. */
+  private hold(isHeld: boolean): void {
+    this.isHeld = isHeld;
+    this._changed.emit();
+  }
+
   private drop(): void {
     this.attempts++;
+    this.isHeld = false;
     this.close?.();
     this.close = null;
     this.isConnecting = false;
@@ -162,6 +175,9 @@ export class NotebookState implements INotebookState, IDisposable {
     const status = this.notebook.sessionContext.kernelDisplayStatus;
     if (this.isLive && GONE.has(status)) {
       this.drop();
+    }
+    if (GONE.has(status)) {
+      this.hasDied = status === 'autorestarting' && this.wasLive; // 'restarting' comes before it
     }
     this._changed.emit();
   }
@@ -199,8 +215,10 @@ export class NotebookState implements INotebookState, IDisposable {
   private isStarted = false;
   private isLoading = false;
   private isConnecting = false;
+  private isHeld = false;
   private isLive = false;
   private wasLive = false;
+  private hasDied = false;
   private _isDisposed = false;
   private _changed = new Signal<this, void>(this);
   private _alarmed = new Signal<this, void>(this);

@@ -13,9 +13,10 @@ export const REPORT_MIME = 'application/vnd.numguard.report+json';
 /**
  * How numguard stands in a notebook's kernel.
  *
- * `absent`: the kernel runs, numguard is not loaded in it. `restarted`: the same, after it had been.
+ * `absent`: the kernel runs, numguard is not loaded in it. `restarted`: the same, after it had been; `revived`: after the
+ * kernel had died and the server started it again.
  */
-export type Presence = 'no-kernel' | 'starting' | 'absent' | 'restarted' | 'dead' | 'live';
+export type Presence = 'no-kernel' | 'starting' | 'absent' | 'restarted' | 'revived' | 'dead' | 'live';
 
 /** What is known of one notebook. */
 export interface INotebookState {

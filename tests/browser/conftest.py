@@ -46,6 +46,7 @@ c.LabApp.expose_app_in_browser = True; c.JupyterNotebookApp.expose_app_in_browse
 extensions = [os.path.join(os.environ["NUMGUARD_HOME"], "extensions")]
 c.LabApp.extra_labextensions_path = c.JupyterNotebookApp.extra_labextensions_path = extensions
 c.LabApp.extension_manager = "readonly"; c.LabApp.news_url = None
+c.KernelRestarter.time_to_dead = 1.0  # seconds between two looks at a kernel
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.workspaces_dir = os.path.join(os.environ["NUMGUARD_HOME"], "workspaces")
 c.LabApp.user_settings_dir = os.path.join(os.environ["NUMGUARD_HOME"], "settings")
@@ -96,7 +97,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_PATH": str(home / "data"),
     }
+    # A kernel that starts only where the file `no-start` is not there.
+    start = [
+        "sh",
+        "-c",
+        'test -e "$0" || exec "$@"',
+        str(work / "no-start"),
+        sys.executable,
+        "-m",
+        "ipykernel_launcher",
+    ]
+    spec = home / "data" / "kernels" / "mortal" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(
+        json.dumps({"argv": [*start, "-f", "{connection_file}"], "display_name": "Mortal", "language": "python"})
+    )
     assert EXTENSION.is_dir(), "the extension is not built: make extension"
     (home / "extensions").mkdir()
     (home / "extensions" / "jupyter-numguard").symlink_to(EXTENSION)
@@ -142,18 +159,18 @@ class Lab:
         if not request.url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
             self.foreign.append(request.url)
 
-    def open(self, name: str, cells: list[str] | None = None) -> None:
+    def open(self, name: str, cells: list[str] | None = None, kernel: str = "python3") -> None:
         """Open the notebook `name`, first written with `cells` where they are given; wait until its kernel is idle."""
         if cells is not None:
-            self.write(name, cells)
+            self.write(name, cells, kernel)
         self.page.goto(f"{self.address}/lab/tree/{name}?reset")
         self.ready()
 
-    def write(self, name: str, cells: list[str]) -> None:
+    def write(self, name: str, cells: list[str], kernel: str = "python3") -> None:
         """A notebook file of these cells, never run."""
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
         # Without a kernel named here JupyterLab asks which one to use.
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
         nbformat.write(notebook, self.folder / name)
 
     @property

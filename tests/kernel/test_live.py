@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 
 from .kernels import LOAD, Kernel, kernel
 
@@ -132,3 +133,27 @@ def test_no_hook_runs_when_a_front_end_connects(running: Kernel) -> None:
 
     # The end of the cell that cleared the list, then the begin of the one that prints it.
     assert "['post_execute', 'post_run_cell', 'pre_execute', 'pre_run_cell']\n" == seen.raw
+
+
+def test_a_kernel_that_runs_a_cell_stays_busy_when_a_front_end_connects(running: Kernel) -> None:
+    """The channel is opened while the cell runs, on a subshell: for a Jupyter server the kernel is busy until the cell ends."""
+    client = running.client
+    cell = client.execute("import time; time.sleep(4)")
+    create = client.session.msg("create_subshell_request", {})
+    client.control_channel.send(create)
+    subshell = client.get_control_msg(timeout=60)["content"]["subshell_id"]
+    opening = client.session.msg("comm_open", {"comm_id": "late", "target_name": "numguard", "data": {}})
+    opening["header"]["subshell_id"] = subshell
+    client.shell_channel.send(opening)
+    counted, seen = [], []
+    while not seen or seen[-1] != ("execute_request", "idle"):
+        message = client.get_iopub_msg(timeout=60)
+        parent = message["parent_header"].get("msg_type")
+        if message["msg_type"] == "comm_msg":
+            seen.append((message["content"]["data"]["type"], counted[-1]))
+        if message["msg_type"] == "status" and parent not in MappingKernelManager().untracked_message_types:
+            counted.append(message["content"]["execution_state"])
+            seen.append((parent, counted[-1]))
+
+    assert cell
+    assert [("snapshot", "busy"), ("execution", "busy"), ("execute_request", "idle")] == seen[-3:]
