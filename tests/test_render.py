@@ -208,6 +208,19 @@ def _with_origin(**changes: Any) -> Report:
     return dataclasses.replace(report, findings=(changed,))
 
 
+def test_what_stands_between_backticks_is_code() -> None:
+    """In HTML it is a code element, escaped, without the backticks; the text keeps them; one alone stays."""
+    report = load("torch_backward")
+    finding = report.findings[0]
+    [diagnosis] = finding.diagnoses[:1]
+    diagnosis = dataclasses.replace(diagnosis, evidence="`a<b>` meets `c`; a lone ` stays.", rewrite=None)
+    report = dataclasses.replace(report, findings=(dataclasses.replace(finding, diagnoses=(diagnosis,)),))
+
+    code = '<code dir="ltr">{}</code>'.format
+    assert f"<p>{code('a&lt;b&gt;')} meets {code('c')}; a lone ` stays.</p>" in render_html(report)
+    assert "`a<b>` meets `c`; a lone ` stays." in render_text(report)
+
+
 @pytest.mark.parametrize("without", [None, 6])
 def test_the_origin_has_its_place_in_the_chain(without: int | None) -> None:
     """Between the steps that hold the NaN and those that were fine, also where the lineage does not hold its line."""

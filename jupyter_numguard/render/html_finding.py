@@ -8,7 +8,7 @@ from .chain import Chain, Row, chain_of, row_of
 from .guilty import guilty_lines
 from .markup import Markup, join, link, tag
 from .pictures import exponents_picture, growth_picture
-from .spelling import code_lines, first_line, label, prose, tensor
+from .spelling import code_lines, first_line, label, prose, tensor, with_code
 from .wording import (
     HEADINGS,
     brief_counts,
@@ -31,6 +31,11 @@ def section(head: str, *children: Markup | None) -> Markup:
     """A part with its heading; not an h3, which would enter the notebook's table of contents."""
     heading = tag("div", tag("b", head), cls="ng-h", role="heading", aria_level="3")
     return tag("div", heading, children, cls="ng-section")
+
+
+def sentence(text: str) -> Markup:
+    """Text in which what stands between backticks is code."""
+    return join(*(code(part) if is_code else part for part, is_code in with_code(text)))
 
 
 def quiet(*children: str | None) -> Markup:
@@ -129,7 +134,7 @@ def why(finding: Finding) -> Markup | None:
 def _diagnosis(diagnosis: Diagnosis, picture: Markup | None) -> Markup:
     rule = link(diagnosis.docs, f"{label(diagnosis.rule)} {label(diagnosis.rule_name)}")
     chips = [tag("span", label(diagnosis.category), cls="ng-chip"), " ", tag("span", rule, cls="ng-chip")]
-    texts = [tag("p", prose(t)) for t in (diagnosis.evidence, diagnosis.advice) if t]
+    texts = [tag("p", sentence(prose(t))) for t in (diagnosis.evidence, diagnosis.advice) if t]
     head = join(tag("b", label(diagnosis.category_name)), " ", chips)
     advice = _rewrite(diagnosis.rewrite) if diagnosis.rewrite is not None else None
     return join(section(HEADINGS["why"], head, *texts, picture), advice)
@@ -139,7 +144,7 @@ def _rewrite(advice: RewriteAdvice) -> Markup:
     lines = [tag("span", f"- {t}\n", cls="ng-before") for t in code_lines(advice.before)]
     lines += [tag("span", f"+ {t}\n", cls="ng-after") for t in code_lines(advice.after)]
     glyph, cls = ("✓ ", "ng-ok") if advice.verified else ("? ", "ng-q")
-    done = quiet(tag("span", glyph, cls=cls, aria_hidden="true"), verified(advice))
+    done = quiet(tag("span", glyph, cls=cls, aria_hidden="true"), sentence(verified(advice)))
     return section(HEADINGS["rewrite"], tag("pre", lines, cls="ng-diff", dir="ltr"), done)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -38,6 +39,12 @@ def clip(text: str, limit: int) -> str:
 def label(text: str) -> str:
     """A name or a short statement on one line."""
     return clip(visible(text[: 2 * LABEL_LIMIT]).replace("\n", "⏎ "), LABEL_LIMIT)
+
+
+def with_code(text: str) -> list[tuple[str, bool]]:
+    """The parts of a sentence, and of each whether it stood between backticks (and is code)."""
+    parts = re.split(r"`([^`]+)`", text)
+    return [(part, i % 2 == 1) for i, part in enumerate(parts) if part]
 
 
 def prose(text: str) -> str:

@@ -14,6 +14,7 @@ import { locate } from './locate';
 import { indexOf } from './notebook';
 import { Pace } from './pace';
 import type { INotebookState } from './tokens';
+import { h, sentence } from './view/elements';
 import { label, prose } from './view/spelling';
 import { occurrence, originSentence, what } from './view/wording';
 
@@ -113,7 +114,7 @@ export class Marks implements IDisposable {
       const diagnostic = places.get(key) as Diagnostic;
       diagnostic.message += `\n${this.trans._n('and %1 further variable', 'and %1 further variables', n)}`;
     });
-    return [...places.values()].sort((a, b) => a.from - b.from);
+    return [...places.values()].sort((a, b) => a.from - b.from).map(inLines);
   }
 
   private diagnostic(finding: Finding, from: number, to: number): Diagnostic {
@@ -144,6 +145,17 @@ export class Marks implements IDisposable {
   private pace = new Pace(() => this.update(), SOON);
   private _isDisposed = false;
 }
+
+/** The tooltip's text: a line each, code as code. */
+const inLines = (diagnostic: Diagnostic): Diagnostic => ({
+  ...diagnostic,
+  renderMessage: () =>
+    h(
+      'div',
+      null,
+      diagnostic.message.split('\n').map(line => h('div', null, sentence(line)))
+    )
+});
 
 const shown = new WeakMap<EditorView, string>();
 

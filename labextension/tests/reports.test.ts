@@ -55,3 +55,15 @@ test('Apply is there only where it can be done', () => {
   assert.equal(button({ apply: () => undefined })?.disabled, false);
   assert.equal(button({ apply: () => undefined, canApply: () => false })?.disabled, true);
 });
+
+test('What stands between backticks is code, and no markup', () => {
+  const report = structuredClone(golden.find(([name]) => name === 'torch_forward_loop.json')![1]);
+  report.findings[0].diagnoses[0].evidence = '`a<b>` meets `c`; a lone ` stays.';
+  const paragraph = drawn(report).querySelector('p')!;
+
+  assert.deepEqual(
+    [...paragraph.children].map(e => `${e.tagName} ${e.textContent}`),
+    ['CODE a<b>', 'CODE c']
+  );
+  assert.equal(paragraph.textContent, 'a<b> meets c; a lone ` stays.');
+});

@@ -37,6 +37,9 @@ export const s = (name: string, attributes: Attributes, ...children: Child[]): S
 
 export const quiet = (...children: Child[]): HTMLElement => h('div', { class: 'ng-q' }, ...children);
 export const code = (...children: Child[]): HTMLElement => h('code', { dir: 'ltr' }, ...children);
+/** A sentence in which what stands between backticks is code. */
+export const sentence = (text: string): Child[] =>
+  text.split(/`([^`]+)`/).map((part, i) => (i % 2 ? code(part) : part));
 export const section = (head: string, ...children: Child[]): HTMLElement =>
   h(
     'div',

@@ -3,7 +3,7 @@
  */
 import type { Finding, RewriteAdvice } from '../contract';
 import type { Context } from './context';
-import { button, Child, code, h, link, quiet, section } from './elements';
+import { button, Child, code, h, link, quiet, section, sentence } from './elements';
 import { exponentsPicture } from './pictures';
 import { codeLines, label, prose } from './spelling';
 import { exponentsSentence, HEADINGS, verified } from './wording';
@@ -21,7 +21,7 @@ export function reasons(context: Context, finding: Finding): Child[] {
         h('span', { class: 'ng-chip' }, label(d.category)),
         ' ',
         h('span', { class: 'ng-chip' }, isPage ? h('a', page, name) : name),
-        [d.evidence, d.advice].filter(Boolean).map(text => h('p', null, prose(text))),
+        [d.evidence, d.advice].filter(Boolean).map(text => h('p', null, sentence(prose(text)))),
         i === 0 && exponents(finding)
       ),
       d.rewrite && rewrite(context, d.rewrite, i)
@@ -60,7 +60,10 @@ function rewrite(context: Context, advice: RewriteAdvice, i: number): HTMLElemen
   return section(
     t(HEADINGS.rewrite),
     difference(advice.before, advice.after),
-    quiet(h('span', { class: advice.verified ? 'ng-ok' : 'ng-q', 'aria-hidden': 'true' }, glyph), verified(advice)),
+    quiet(
+      h('span', { class: advice.verified ? 'ng-ok' : 'ng-q', 'aria-hidden': 'true' }, glyph),
+      sentence(verified(advice))
+    ),
     h(
       'div',
       { class: 'ng-buttons' },
