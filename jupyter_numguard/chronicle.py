@@ -311,6 +311,16 @@ class Chronicle:
         with self._lock:
             return self._executions.effects(count)
 
+    def versions_of(self, root: str, suffixes: tuple[str, ...] = ()) -> set[Version]:
+        """The versions that a variable rests on as of the last look."""
+        with self._lock:
+            return self._versions.read(root, suffixes)
+
+    @property
+    def last(self) -> Execution | None:
+        """The execution that began last."""
+        return self._executions.last
+
     def stale_refs(self) -> set[ExecutionRef]:
         """The executions whose cells ran again since."""
         with self._lock:

@@ -79,7 +79,16 @@ class CodeMap:
 
     def source_of_execution(self, ref: ExecutionRef | None) -> Source | None:
         """The source that an execution ran, if it is still known."""
-        return next((c.source for c in reversed(self._by_file.values()) if c.ref == ref), None)
+        cell = self.cell_of_execution(ref)
+        return cell.source if cell is not None else None
+
+    def cell_of_execution(self, ref: ExecutionRef | None) -> Cell | None:
+        """The cell as an execution ran it, if it is still known."""
+        return next((c for c in reversed(self._by_file.values()) if c.ref == ref), None)
+
+    def file_of(self, cell: Cell) -> str:
+        """The file name that the code of a known cell carries."""
+        return next(file for file, c in self._by_file.items() if c is cell)
 
     def names_at(self, site: Site) -> tuple[tuple[str, ...], str | None]:
         """Paths that the failing statement and the statements that bind its names load, and the path that it binds."""

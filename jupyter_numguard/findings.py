@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from .again import Repeated
 from .codemap import CodeMap
 from .forward_lines import placed
 from .growth import Series
@@ -97,6 +98,7 @@ def explain(
     names: Mapping[Key, tuple[str, ...]] | None = None,
     found: Sequence[NonFinite] = (),
     lists: Sequence[tuple[str, Series]] = (),
+    again: Repeated | None = None,
 ) -> Explained:
     """Where one non-finite tensor came from and whether it is meant.
 
@@ -106,8 +108,17 @@ def explain(
         bindings: The statements that last bound each name that is there now, oldest first.
         function: Name of the function whose local variable this is; None for the notebook's own.
         scaled: A GradScaler is at work: a non-finite gradient is a step that it skips.
+        again: What a second run of its statements showed.
     """
-    answer = placed(lineage.answer(n.leaf, n.key, n.state), code)
+    answer = lineage.answer(n.leaf, n.key, n.state)
+    key = n.key
+    if again is not None:
+        repeated = lineage.from_event(again.event, answer.run)
+        if repeated.origin is not None:
+            origin = dataclasses.replace(repeated.origin, confidence="likely", run_again=True)
+            answer = dataclasses.replace(repeated, origin=origin)
+            log, names, key = again.log, again.names, again.key
+    answer = placed(answer, code)
     version = lineage.version_of(n.leaf, n.key)
     intended = None
     if answer.origin is None and answer.intended is not None:
@@ -116,7 +127,7 @@ def explain(
         intended = "gradient of a step that the GradScaler skips while it looks for a scale"
     elif answer.event is None and _looks_like_mask(n, answer.origin):
         intended = "attention mask: 0 where it looks, -Inf where it does not"
-    trends = trends_of(n.path, n.key, answer, log, names or {}, code, lists) if intended is None else ()
+    trends = trends_of(n.path, key, answer, log, names or {}, code, lists) if intended is None else ()
     statements, later = statements_of(answer, run_of_origin(answer, version), bindings, code)
     finding = Finding(
         variable=n.path,

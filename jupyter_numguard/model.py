@@ -184,6 +184,7 @@ class Origin:
         native_op: What failed, in the framework's words ("aten::log", "SqrtBackward0 / aten::div", "numpy.log").
         occurrence: The how-many-th execution of this line; in a training loop the step. 0 where it is not known.
         backward: For phase "backward" the statement that asked for the gradient; `line` is then the forward line.
+        run_again: The cell was only watched: this is what its statements did when numguard ran them again on copies.
     """
 
     kind: OriginKind
@@ -202,6 +203,7 @@ class Origin:
     occurrence: int
     operands: tuple[TensorSummary, ...]
     result: TensorSummary | None
+    run_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

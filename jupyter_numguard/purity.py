@@ -13,7 +13,7 @@ from .spellings import ROOTS, functions
 from .terms import full_name
 
 # Last names that only compute, in every framework that has them, as function and as method.
-_PURE = frozenset(
+PURE = frozenset(
     """
     view reshape flatten ravel squeeze unsqueeze expand_dims expand expand_as broadcast_to transpose permute swapaxes t
     gather index_select select narrow take take_along_axis take_along_dim cat concat concatenate stack split chunk
@@ -115,7 +115,7 @@ def _is_pure(function: ast.expr, aliases: Mapping[str, str], names: Mapping[str,
         return True
     name = full_name(function, aliases)
     if name is not None:
-        return name in functions() or (name.split(".")[0] in ROOTS and name.rsplit(".", 1)[-1] in _PURE)
+        return name in functions() or (name.split(".")[0] in ROOTS and name.rsplit(".", 1)[-1] in PURE)
     if isinstance(function, ast.Attribute):
-        return function.attr in (*_PURE, "to_numpy") or "." + function.attr in functions()
+        return function.attr in (*PURE, "to_numpy") or "." + function.attr in functions()
     return False

@@ -11,7 +11,8 @@ from typing import Any
 
 from . import snapshot
 from .advising import diagnosed
-from .asking import LineageAnswer
+from .again import Past, Repeated, run_again
+from .asking import LineageAnswer, parse
 from .backends import loaded_backends, unusable_frameworks
 from .checking import Checks
 from .chronicle import Chronicle
@@ -215,6 +216,7 @@ class Session:
         del final, reading  # they hold the user's tensors
         self._chronicle.end_cell(execution.ref, runs, {n.path: n.counts for n in found}, ok=status == "ok")
         bindings = self._chronicle.bindings() if found or locals_ else []
+        again = self._again([n for n in found if self._news.is_news(n, bound)], paths, execution, roots)
         lists = number_lists(found, roots)
         together: dict[str | None, int] = {}  # list of numbers -> position of its finding
         for n, aliases in group_by_memory(found, paths):
@@ -227,7 +229,7 @@ class Session:
                 else:
                     e = explain(
                         n, aliases, self._lineage, self._code, bindings,
-                        scaled=scaled, log=log, names=paths, found=found, lists=lists,
+                        scaled=scaled, log=log, names=paths, found=found, lists=lists, again=again.get(n.path),
                     )  # fmt: skip
                     if is_news:
                         if box is not None:
@@ -256,6 +258,33 @@ class Session:
             seconds=Seconds(cell=ended - execution.began, numguard=now - ended),
             findings=findings,
         )
+
+    def _again(
+        self, news: Sequence[NonFinite], names: Mapping[Key, tuple[str, ...]], execution: Execution,
+        roots: Mapping[str, object],
+    ) -> dict[str, Repeated]:  # fmt: skip
+        """What a second run shows of what a watched cell made non-finite, and of which no operation is known."""
+        last = self._chronicle.last
+        if not news or execution.mode == "trace" or not execution.is_cell or last is None:
+            return {}
+        paths = {}
+        for n in news:
+            answer = self._lineage.answer(n.leaf, n.key, n.state)
+            origin = answer.origin
+            if origin is not None and answer.event is None and origin.execution == execution.ref and n.root in roots:
+                try:
+                    paths[n.path] = parse(n.path, roots, self._outputs.resolved)
+                except UsageError:
+                    continue  # no path that one can type
+        known = self._news.known
+
+        def mark(log: OpLog, path: str, key: Key) -> None:
+            if path in known:
+                log.mark([key], log.carry(known[path].origin, known[path].state, known[path].intended))
+
+        fresh = {path for n in news for path in (n.path, *names.get(n.key, ()))}
+        past = Past(self.roots(), self._chronicle.versions_of, last, self._code)
+        return run_again([n for n in news if n.path in paths], past, paths, fresh, mark)
 
     def _reachable(self, execution: Execution) -> set[str] | None:
         """Names that the cell may have touched; None: any."""

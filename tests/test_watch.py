@@ -24,15 +24,15 @@ NOTEBOOKS: dict[str, list[str]] = {
     ],
     "a gradient": [
         "import torch\nw = torch.zeros(2, requires_grad=True)",
-        "loss = torch.sqrt(w).sum()\nloss.backward()\ndone = True",
+        "loss = torch.sqrt(w * torch.rand(2)).sum()\nloss.backward()\ndone = True",
     ],
     "the displayed value": ["import torch", "torch.log(torch.zeros(1))"],
     "a training loop in one statement": [
-        "import torch\nw = torch.nn.Parameter(torch.ones(2))\nopt = torch.optim.SGD([w], lr=1e30)",
+        "import torch\nw = torch.nn.Parameter(torch.rand(2) + 1)\nopt = torch.optim.SGD([w], lr=1e30)",
         "for step in range(9):\n    loss = (w * w).sum()\n    opt.zero_grad()\n    loss.backward()\n    opt.step()",
     ],
     "a power that diverges": [
-        "import torch\nw = torch.full((3,), 3.0, requires_grad=True)\nopt = torch.optim.SGD([w], lr=1.0)",
+        "import torch\nw = (torch.rand(3) + 3).requires_grad_()\nopt = torch.optim.SGD([w], lr=1.0)",
         "for step in range(60):\n    loss = (w**4).sum()\n    opt.zero_grad()\n    loss.backward()\n    opt.step()",
     ],
     "Keras fit": [
@@ -103,7 +103,7 @@ def test_numpy_s_own_signals_name_the_line_in_the_function(ran: dict[str, list[C
 
 
 def test_a_gradient_is_blamed_on_the_statement_that_called_backward(ran: dict[str, list[Cell]]) -> None:
-    """Watch sees no operations: it says so by confidence."""
+    """Watch sees no operations, and random numbers are not drawn twice: it says so by confidence."""
     _, cell = ran["a gradient"]
 
     assert [("w.grad", 0, 2)] == said(cell)

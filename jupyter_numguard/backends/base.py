@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
@@ -120,6 +120,24 @@ class Backend(ABC):
         """A private copy on the host of at most `max_bytes`, as a tensor of the same framework (gradient flag kept), for
         running a rewrite; None if it does not fit or cannot be copied."""
         return None
+
+    def twin(self, tensor: Any, max_bytes: int, *, with_gradient: bool) -> Any | None:
+        """A private copy on which what the user's statement did to the tensor can be done again: a parameter is a parameter,
+        a variable a variable, with its gradient if that is asked for. None if it does not fit or is of no class known exactly.
+        """
+        return self.copy_sample(tensor, max_bytes)
+
+    def hangs_on_graph(self, tensor: Any) -> bool:
+        """Whether a gradient would pass through the tensor to what it was made from: a copy would end it."""
+        return False
+
+    def is_listened_to(self) -> bool:
+        """Whether code of the user's would notice operations of ours: modes, hooks on everything, replaced methods."""
+        return False
+
+    def calm(self) -> AbstractContextManager[Any]:
+        """Inside, the user's handlers of the framework's signals are not called."""
+        return nullcontext()
 
     def copy_layer(self, layer: Any, max_bytes: int) -> Any | None:
         """A private copy of a layer with its parameters, at most `max_bytes`; None if it is none of the framework's."""

@@ -290,4 +290,6 @@ def next_step(report: Report) -> str:
     told = next((f.origin for f in report.alarms), None)
     if report.mode != "watch" or not report.alarms or (told is not None and told.confidence == "exact"):
         return ""
+    if told is not None and told.run_again:
+        return "seen by running its statements again on copies; for the run itself put %%numguard on top of the cell"
     return "for the exact operation, line and step: put %%numguard on top of the cell and run it again"

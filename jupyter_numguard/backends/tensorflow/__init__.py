@@ -16,6 +16,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import tensorflow as tf
+
 from ...model import Counts, TensorInfo, TensorSummary
 from ...opevents import Key
 from ...oplog import OpLog
@@ -94,6 +96,22 @@ class TensorFlowBackend(Backend):
         if int(eager._num_elements()) * int(eager.dtype.size) > max_bytes:
             return None
         return private.host_tensor(values.to_host(eager), eager.dtype.as_datatype_enum)
+
+    def twin(self, tensor: Any, max_bytes: int, *, with_gradient: bool) -> Any | None:
+        """An eager tensor, or a variable of the value; of variables only those that are plain."""
+        cls = type(tensor)
+        if cls is private.EagerTensor:
+            return self.copy_sample(tensor, max_bytes) if self._is_numeric(tensor) else tensor
+        if cls.__name__ != "ResourceVariable" or not cls.__module__.startswith("tensorflow.python.ops."):
+            return None
+        value = self.copy_sample(tensor, max_bytes)
+        return None if value is None else tf.Variable(value, trainable=tensor.trainable, dtype=tensor.dtype)
+
+    def is_listened_to(self) -> bool:
+        """Op callbacks (TensorFlow's debugger), a tape that the user left open; any release that we do not know."""
+        if private.missing is not None:
+            return True
+        return bool(private.context.context().op_callbacks) or not private.tape_is_empty()
 
     def intercept(self, log: OpLog) -> AbstractContextManager[None] | None:
         """Records forward, backward and update operations of this thread, and graph functions that it calls."""

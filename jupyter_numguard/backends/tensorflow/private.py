@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from tensorflow.python.eager import context, execute
+from tensorflow.python.eager import context as context
+from tensorflow.python.eager import execute
 from tensorflow.python.framework import ops as ops
 
 missing: str | None = None

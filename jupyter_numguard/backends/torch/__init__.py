@@ -12,11 +12,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import FunctionType
 from typing import Any
 
 import torch
+from torch import overrides
 from torch._C import DisableTorchFunction
+from torch.nn.modules import module
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+from torch.utils import _python_dispatch
 
+from ...frames import is_user_code
 from ...model import Counts, TensorInfo, TensorSummary
 from ...opevents import Key
 from ...oplog import OpLog
@@ -131,6 +137,39 @@ class TorchBackend(Backend):
                 return None  # dimensions that only repeat would be written out
             needs_grad = torch.Tensor.requires_grad.__get__(tensor)
             return found.detach().cpu().clone().requires_grad_(needs_grad)
+
+    def twin(self, tensor: Any, max_bytes: int, *, with_gradient: bool) -> Any | None:
+        """A leaf on the tensor's device, or on the host what fits nowhere else; of plain tensors and parameters only."""
+        cls = type(tensor)
+        if cls not in (torch.Tensor, torch.nn.Parameter) or not is_simple(tensor) or self.nbytes(tensor) > max_bytes:
+            return None
+        with torch.inference_mode(False), hidden():
+            if tensor.numel() * tensor.element_size() > max_bytes:
+                return None  # dimensions that only repeat would be written out
+            out = tensor.detach().clone()
+            out = torch.nn.Parameter(out, tensor.requires_grad) if cls is torch.nn.Parameter else out.requires_grad_(
+                tensor.requires_grad
+            )  # fmt: skip
+            if with_gradient and tensor.is_leaf and tensor.grad is not None:
+                out.grad = tensor.grad.detach().clone()
+            return out
+
+    def hangs_on_graph(self, tensor: Any) -> bool:
+        """Whether it has a `grad_fn`."""
+        with DisableTorchFunction():
+            return torch.Tensor.grad_fn.__get__(tensor) is not None
+
+    def is_listened_to(self) -> bool:
+        """Function and dispatch modes but the default device's, hooks on all layers and optimizers, on saved tensors."""
+        modes = [*overrides._get_current_function_mode_stack(), *_python_dispatch._get_current_dispatch_mode_stack()]
+        hooks = [v for n, v in vars(module).items() if n.startswith("_global_") and "hooks" in n]
+        methods = [m for m in vars(torch.Tensor).values() if isinstance(m, FunctionType)]
+        return (
+            any(type(m).__module__ != "torch.utils._device" for m in modes)
+            or any([*hooks, _global_optimizer_pre_hooks, _global_optimizer_post_hooks])
+            or torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
+            or any(is_user_code(m.__code__) for m in methods)
+        )
 
     def copy_layer(self, layer: Any, max_bytes: int) -> Any | None:
         """A deep copy without gradients; the caller knows that the layer has no hooks and no state but its tensors."""

@@ -262,6 +262,9 @@ export function nextStep(report: Report): string {
   if (report.mode !== 'watch' || !alarms.length || alarms[0].origin?.confidence === 'exact') {
     return '';
   }
+  if (alarms[0].origin?.run_again) {
+    return 'seen by running its statements again on copies; for the run itself put %%numguard on top of the cell';
+  }
   return 'for the exact operation, line and step: put %%numguard on top of the cell and run it again';
 }
 
