@@ -41,7 +41,7 @@ def diagnosed(explained: Sequence[Explained], roots: Mapping[str, object], cell:
             continue
         same = (origin, any(".grad" in path for path in (e.finding.variable, *e.finding.aliases)))
         if same not in known:
-            path = dataclasses.replace(e.path, aliases=aliases)
+            path = dataclasses.replace(e.path, aliases=aliases, taken=frozenset(roots))
             samples = dict(e.samples)
             if origin.function is None or not samples:
                 samples = {**copies_of(path, roots, cell), **samples}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import dedent
 
 from .model import Diagnosis, Evidence, LineagePath, RewriteAdvice
 from .propose import propose
@@ -96,8 +97,13 @@ def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Ver
         note += " The line that failed stays; this statement no longer needs its result."
     return RewriteAdvice(
         edits=proposal.edits,
-        before=proposal.statement.source.strip(),
-        after=proposal.source.strip(),
+        before=_joined([statement.source for statement, _ in proposal.changed]),
+        after=_joined([text for _, text in proposal.changed]),
         verified=verdict.verified,
         note=note,
     )
+
+
+def _joined(sources: Sequence[str]) -> str:
+    """Statements below each other, each without the indentation that it has in its own block."""
+    return "\n".join(dedent(source).strip() for source in sources)

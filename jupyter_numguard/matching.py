@@ -140,10 +140,12 @@ class Reader:
 
     def is_stable(self, term: Term, root: int) -> bool:
         """Whether `term`, written at statement `root`, means what it meant where it stands: names, and no new draw."""
+        return term.home == root or (is_repeatable(term.node) and self.keeps_names(term, root))
+
+    def keeps_names(self, term: Term, root: int) -> bool:
+        """Whether the names in `term` still mean at statement `root` what they meant where `term` stands."""
         if term.home == root:
             return True
-        if not is_repeatable(term.node):
-            return False
         names = {n.id for n in ast.walk(term.node) if isinstance(n, ast.Name)}
         return not any(names & self._targets[home] for home in range(root + 1, term.home + 1))
 
@@ -182,7 +184,7 @@ class Reader:
     def match(self, pattern: Term, term: Term) -> Match | None:
         """The first way in which `term` (written out, not a name) is an instance of `pattern`."""
         for bindings, used in self._match(pattern, term, {}, ()):
-            if all(self.is_stable(t, term.home) for t in bindings.values()):
+            if all(self.keeps_names(t, term.home) for t in bindings.values()):
                 return Match(term, bindings, used)
         return None
 

@@ -237,7 +237,7 @@ class RewriteAdvice:
     """What to write instead.
 
     Attributes:
-        edits: Exact source replacements; applying them gives a program that runs.
+        edits: Exact source replacements, the last first; applying them in this order gives a program that runs.
         verified: It was run on the operands that failed and is finite, value and gradient.
         note: The guarded neighbourhood and the largest change, or why it was not run.
     """
@@ -501,6 +501,7 @@ class LineagePath:
         optimizers: The optimizers of the notebook.
         source: The whole text of the cell or file that holds the failing statement.
         held: What the variable that the failing statement bound holds after the cell; None where it was not counted.
+        taken: All names of the notebook: a rewrite that needs a new one takes none of them.
     """
 
     variable: str
@@ -517,3 +518,4 @@ class LineagePath:
     optimizers: tuple[Optimizer, ...] = ()
     source: str = ""
     held: Held | None = None
+    taken: frozenset[str] = frozenset()

@@ -5,26 +5,28 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
-from .matching import Match, Reader, offsets, text_of
+from .hoist import Hoists
+from .matching import Match, Reader, offsets
 from .model import SourceStatement
-from .repeatable import is_repeatable
 from .rewrite import MODULES, Form
 from .terms import full_name, in_users_words, parse
 
 _ATOMS = (ast.Constant, ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.List, ast.Tuple)
 
 
-def render(form: Form, match: Match, reader: Reader) -> str | None:
+def render(form: Form, match: Match, reader: Reader, hoists: Hoists) -> str | None:
     """The `after` expression with the user's names.
 
-    None where a module that it needs has no name in the notebook, or it would evaluate twice what gives another value then.
+    None where a module that it needs has no name in the notebook, or it would compute again what is another value then.
     """
     used = Counter(n.id for n in ast.walk(form.result) if isinstance(n, ast.Name))
-    texts = {
-        name.removeprefix("optional_"): (text_of(term, reader), term.node) for name, term in match.bindings.items()
-    }
-    if any(used[name] > 1 and not is_repeatable(node) for name, (_, node) in texts.items()):
-        return None
+    texts: dict[str, tuple[str, ast.expr]] = {}
+    for metavariable, term in match.bindings.items():
+        name = metavariable.removeprefix("optional_")
+        text = hoists.text(metavariable, term, form, match, used[name])
+        if text is None:
+            return None
+        texts[name] = text, ast.Name(text) if text in hoists.given else term.node
     try:
         tree = _Fill(form, texts, reader.aliases).visit(ast.parse(ast.unparse(form.result), mode="eval").body)
     except KeyError:

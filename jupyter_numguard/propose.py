@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .change import Rebuild, unwrapped
+from .hoist import Hoists
 from .matching import Match, Reader, offsets, text_of
 from .model import Edit, Framework, LineagePath, SourceStatement
 from .phrase import bracketed, render
@@ -78,9 +79,9 @@ def _proposal(reader: Reader, home: int, first: _Hit, also: Sequence[_Hit]) -> P
         start, end = offsets(hit.match.root.node, statement)
         if all(end <= s or e <= start for s, e, _ in placed):
             placed.append((start, end, hit))
-    source, parts = statement.source, []
+    source, parts, hoists = statement.source, [], Hoists(reader)
     for start, end, (rewrite, form, match, rebuild) in sorted(placed, key=lambda p: -p[0]):
-        after = render(form, match, reader)
+        after = render(form, match, reader, hoists)
         if after is None:
             return None
         before = same = statement.source[start:end]
@@ -92,7 +93,7 @@ def _proposal(reader: Reader, home: int, first: _Hit, also: Sequence[_Hit]) -> P
         )
         parts.append(Part(rewrite, form.framework, form, before, after, bindings, same=same))
         source = source[:start] + bracketed(after, match.root.node, statement) + source[end:]
-    return _whole(reader, statement, source, tuple(reversed(parts)))
+    return _whole(reader, home, source, tuple(reversed(parts)), hoists)
 
 
 def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
@@ -108,15 +109,26 @@ def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
             rtol=change.rtol,
         )  # fmt: skip
         source = statement.source[:start] + after + statement.source[end:]
-        proposal = _whole(reader, statement, source, (part,))
+        proposal = _whole(reader, change.home, source, (part,), Hoists(reader))
         if proposal is not None:
             yield proposal
 
 
-def _whole(reader: Reader, statement: SourceStatement, source: str, parts: tuple[Part, ...]) -> Proposal | None:
-    if parse(source) is None:
-        return None
-    edits: tuple[Edit, ...] = ()
-    if statement.execution is not None:
-        edits = (Edit(statement.execution, statement.line, statement.end_line, statement.source, source),)
-    return Proposal(statement, source, parts, edits, tuple(reader.aliases.items()))
+def _whole(reader: Reader, home: int, source: str, parts: tuple[Part, ...], hoists: Hoists) -> Proposal | None:
+    """The statement with its new text, and the statements above which something that it needs is given a name."""
+    changed: list[tuple[SourceStatement, str]] = []
+    for at in sorted({home, *hoists.homes}, reverse=True):  # as they stand in the notebook
+        statement = reader.sequence[at]
+        text = hoists.bind(at, source if at == home else statement.source)
+        if text is None or parse(text) is None:
+            return None
+        changed.append((statement, text))
+    edits = tuple(
+        Edit(statement.execution, statement.line, statement.end_line, statement.source, text)
+        for statement, text in reversed(changed)  # the last first: no edit moves the lines of another
+        if statement.execution is not None
+    )
+    return Proposal(
+        reader.sequence[home], source, tuple(changed), parts, edits, tuple(reader.aliases.items()),
+        tuple(hoists.given.items()),
+    )  # fmt: skip

@@ -89,6 +89,11 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
     return None
 
 
+def only_computes(node: ast.expr, aliases: Mapping[str, str]) -> bool:
+    """Whether all that an expression calls is known to compute and do nothing else."""
+    return all(_is_pure(child.func, aliases, {}) for child in ast.walk(node) if isinstance(child, ast.Call))
+
+
 def is_pure_layer(value: object) -> bool:
     """Whether calling this object of torch only computes: of a known class itself, no hooks, no dropout at work."""
     cls = type(value)

@@ -110,15 +110,19 @@ class Proposal:
 
     Attributes:
         statement: What is rewritten; `source` is its new text.
+        changed: All statements that change, in their order, with their new texts: also those above which a name is bound.
         aliases: The user's names of modules and functions.
         edits: Empty where the code is not in a cell.
+        given: The new names with what they stand for.
     """
 
     statement: SourceStatement
     source: str
+    changed: tuple[tuple[SourceStatement, str], ...]
     parts: tuple[Part, ...]
     edits: tuple[Edit, ...]
     aliases: tuple[tuple[str, str], ...]
+    given: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

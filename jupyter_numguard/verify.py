@@ -74,6 +74,9 @@ class _Run:
         self.samples = samples
         allowed = {k: v for k, v in modules.items() if k in self.aliases or is_pure_layer(v)}
         self.names = {**allowed, **samples}
+        for name, text in proposal.given:
+            if why_not_run(_expression(text), self.aliases, self.names) is None:
+                self.names[name] = self._evaluate(_expression(text), self.names)
         self.gradient = gradient
 
     def note(self) -> str:

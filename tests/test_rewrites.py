@@ -200,18 +200,52 @@ def test_rewrite_declines_where_the_operand_was_rebound(between: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "logits", ["torch.randn(4) + mask", "rng.gamma(2.0, size=4)", "F.dropout(z, 0.1)", "next(batches)", "z.add_(1)"]
+    "logits",
+    ["model(x)", "torch.randn(4) + mask", "rng.gamma(2.0, size=4)", "F.dropout(z, 0.1)", "next(batches)"],
 )
-def test_rewrite_declines_what_would_be_drawn_again(logits: str) -> None:
-    """The second draw is another number: `log_softmax` of it has nothing to do with `p`."""
-    assert after("NG201", "log", "y = torch.log(p)", f"p = torch.softmax({logits}, -1)") is None
-    assert after("NG201", "log", f"y = torch.log(torch.softmax({logits}, -1))") is not None
+def test_what_may_do_more_than_compute_is_not_computed_again(logits: str) -> None:
+    """It gets a name where it stands: a second draw is another number, a model that trains another model."""
+    first = f"    p = torch.softmax({logits}, -1)"
+    (found,) = proposals("NG201", "log", "    y = torch.log(p)", first)
+
+    named = f"    logits = {logits}\n    p = torch.softmax(logits, -1)"
+    assert [("    y = torch.log(p)", "    y = F.log_softmax(logits, -1)"), (first, named)] == [
+        (e.before, e.after) for e in found.edits
+    ]
 
 
-def test_rewrite_declines_to_draw_twice() -> None:
-    """A guard that names its operand twice is not laid over an operand that is drawn."""
-    assert after("NG102", "div", "y = x / torch.rand(4)") is None
-    assert after("NG102", "div", "y = x / torch.abs(z)") is not None
+def test_one_value_gets_one_name() -> None:
+    """Both logarithms of a cross-entropy read the same logits; the name is a new one, none of the notebook's."""
+    source = "loss = -(t * torch.log(p) + (1 - t) * torch.log(1 - p)).mean()"
+    found = proposals("NG202", "log", source, "p = torch.sigmoid(net(x))", taken=frozenset({"logits"}))[0]
+
+    assert [
+        "loss = -(t * F.logsigmoid(logits2) + (1 - t) * F.logsigmoid(-logits2)).mean()",
+        "logits2 = net(x)\np = torch.sigmoid(logits2)",
+    ] == [e.after for e in found.edits]
+
+
+def test_operand_that_is_written_twice_is_computed_once() -> None:
+    """A guard that names its operand twice reads a name."""
+    assert ["operand = torch.rand(4)\ny = x / torch.where(operand == 0, 1e-12, operand)"] == [
+        e.after for e in proposals("NG102", "div", "y = x / torch.rand(4)")[0].edits
+    ]
+    assert "y = x / torch.where(torch.abs(z) == 0, 1e-12, torch.abs(z))" == after(
+        "NG102", "div", "y = x / torch.abs(z)"
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "y = x / torch.rand(4) if c else x",
+        "y = [x / torch.rand(4) for _ in z]",
+        "if c: y = x / torch.rand(4)",
+    ],
+)
+def test_rewrite_declines_where_no_name_can_be_bound(source: str) -> None:
+    """What runs at times only is not made to run always; it is not run twice either."""
+    assert after("NG102", "div", source) is None
 
 
 def test_rewrite_declines_where_the_variable_overwrote_its_operand() -> None:

@@ -41,7 +41,10 @@ export async function applyEdits(notebook: NotebookPanel, edits: Edit[], trans: 
     });
     return;
   }
-  const parts = edits.map(e => h('div', null, quiet(cellName(e.execution)), difference(e.before, e.after)));
+  // They come last first, as they are applied; a reader begins with the first.
+  const parts = [...edits]
+    .reverse()
+    .map(e => h('div', null, quiet(cellName(e.execution)), difference(e.before, e.after)));
   const body = new Widget({ node: h('div', { class: 'jp-Numguard jp-Numguard-preview' }, ...parts) });
   const apply = Dialog.okButton({ label: trans.__('Apply') });
   const { button } = await showDialog({
