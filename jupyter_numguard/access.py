@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .expressions import Expressions, Path, is_maker, is_open_index
+from .expressions import Expressions, Path, bound_in, is_maker, is_open_index
 
 _WORKS = (
     ast.Call, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith,
@@ -48,14 +48,25 @@ class Access:
         return self.reads | self.binds | {n for n, _ in self.paths} | {n for n, _ in self.stores}
 
 
-def access_of(node: ast.stmt, text_of: Callable[[str], object] = lambda name: None) -> Access:
+def access_of(node: ast.stmt, value_of: Callable[[str], object] = lambda name: None) -> Access:
     """Read one statement.
 
     Args:
-        text_of: The value of a name if it is text: `exec(src)` reads what the text in `src` reads.
+        value_of: The value of a name before it: `exec(src)` reads what the text in `src` reads, `d[k]` what lies at `k`.
     """
-    reader = _Reader(text_of)
+    reader = _Reader(value_of)
+    reader.moving = bound_in(node)
     reader.statement(node)
+    return reader.result(node)
+
+
+def access_of_body(node: ast.FunctionDef | ast.AsyncFunctionDef, value_of: Callable[[str], object]) -> Access:
+    """What the body of a function does to the names of its namespace when it runs."""
+    reader = _Reader(value_of)
+    declared = {name for n in ast.walk(node) if isinstance(n, ast.Global) for name in n.names}
+    reader.moving = bound_in(node)
+    reader.local = reader.moving - declared
+    reader.body(node.body)
     return reader.result(node)
 
 
@@ -93,7 +104,11 @@ class _Reader(Expressions):
                     self.expr(value, made=True)
                     self.target(target)
             case ast.AugAssign(target=target, value=value):
-                self.load(target)
+                path = self.filled(target)
+                if path is None:
+                    self.load(target)
+                else:  # `a += b` puts what is in b into the list
+                    self.store(path, target)
                 self.expr(value)
                 if isinstance(target, ast.Name) and not self.is_local(target.id):
                     self.augmented.add(target.id)

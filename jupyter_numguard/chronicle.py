@@ -18,12 +18,15 @@ from .access import Access, access_of
 from .asking import LineageAnswer, answer, parse
 from .backends import loaded_backends
 from .executions import Effects, Executions
+from .expressions import Path
 from .fingerprint import Camera
+from .lineage import is_below
 from .model import Counts, ExecutionRef
 from .outputs import Outputs, is_output
 from .picture import Look
-from .statements import END, OUTSIDE, Opened, StatementRun
-from .steps import is_below, root_of
+from .places import places_of
+from .statements import END, OUTSIDE, Opened, Reading, StatementRun
+from .steps import root_of
 from .versions import Execution, Run, Unproved, Version, Versions, ancestors
 
 MAX_CODE = 65_536  # characters of a statement that are kept
@@ -138,11 +141,21 @@ class Chronicle:
             bound = {v.name for v in new if v.change == "bound"}
             return bound & values.keys(), {root_of(v.name) for v in new} & values.keys()
 
-    def outputs_read(self) -> set[str]:
-        """The outputs that the statement mentions which runs now in this thread."""
+    def reading(self) -> Reading:
+        """What the statement reads that runs now in this thread."""
         with self._lock:
             cell = self._cells.get(threading.get_ident())
-            return {n for n in cell.open[-1].access.names if is_output(n)} if cell is not None and cell.open else set()
+            if cell is None or not cell.open:
+                return Reading()
+            access = cell.open[-1].access
+            outputs = frozenset(n for n in access.names if is_output(n))
+            kept = frozenset(n for n in access.augmented if (n, ()) in access.stores)
+            return Reading(outputs, places_of(access, self._versions.picture.spelled), kept)
+
+    def spelled(self, path: Path) -> str:
+        """A path as text, indices counted from the front."""
+        with self._lock:
+            return self._versions.picture.spelled(path)
 
     def notice(self, names: Iterable[str]) -> None:
         """Names that are non-finite at the end of the cell, and that no statement was seen to make so."""

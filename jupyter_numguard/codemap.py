@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import weakref
 from dataclasses import dataclass
@@ -76,6 +77,16 @@ class CodeMap:
             return cell.source
         text = "".join(linecache.getlines(file))
         return _file_source(file, text) if text else None
+
+    def definition_of(self, code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The `def` that made a function's code; None for a lambda, and where the source is not known."""
+        source = self.source_of(code, code.co_filename)
+        for node in source.statements if source is not None else ():
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+                first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+                if code.co_firstlineno == first:
+                    return node
+        return None
 
     def source_of_execution(self, ref: ExecutionRef | None) -> Source | None:
         """The source that an execution ran, if it is still known."""

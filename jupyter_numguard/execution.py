@@ -16,14 +16,16 @@ from . import snapshot
 from .backends import loaded_backends
 from .backends.base import Backend, Probe
 from .codemap import Cell, CodeMap, first_position
+from .expressions import Path
 from .model import ExecutionRef, Framework, Mode, Place, Statement, Written
 from .nonfinite import NonFinite
 from .opevents import Key, OpEvent
 from .oplog import OpLog
+from .places import with_functions
 from .reach import function_writes, leads_anywhere, leads_out, reach, words_of
 from .record import Recorder
 from .source import Source
-from .statements import END, OUTSIDE, Opened, Seen, StatementRun
+from .statements import END, OUTSIDE, Opened, Reading, Seen, StatementRun
 
 # Calls whose effect reaches tensors that the statement does not name: gradients, parameters, buffers.
 _FAR_REACHING = frozenset(
@@ -42,6 +44,7 @@ class _Glance:
         is_outside: It stands for what nobody's statement did before the statement at `index`.
         leaves: (path, root, memory, framework, in a data frame) of every tensor that the statement could touch.
         probes: Per backend: the flags of those that may have changed, and their positions in `leaves`.
+        places, looked: As in `StatementRun`.
     """
 
     index: int
@@ -55,6 +58,8 @@ class _Glance:
     words: Set[str] = frozenset()
     leaves: list[tuple[str, str, Key, Framework, bool]] = field(default_factory=list)
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
+    places: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    looked: frozenset[str] = frozenset()
 
 
 class Execution:
@@ -79,6 +84,7 @@ class Execution:
         watch: bool,
         takers: Callable[[], Set[str] | None] = lambda: None,
         outputs: Callable[[Iterable[str]], Mapping[str, object]] = lambda names: {},
+        spelled: Callable[[Path], str] = lambda path: path[0] + "".join(path[1]),
     ) -> None:
         """Start.
 
@@ -89,6 +95,7 @@ class Execution:
             watch: Whether the free recorders run.
             takers: Names that a backward pass may write below; None if that is not known: any.
             outputs: Gives what earlier cells displayed, by the outputs' names.
+            spelled: Writes a path as snapshots do.
         """
         self.raw = raw
         self.ref = ref
@@ -99,6 +106,7 @@ class Execution:
         self.outputs: set[str] = set()
         self._users = namespace
         self._outputs = outputs
+        self._spelled = spelled
         self._home = home
         self._takers = takers
         self._code = code
@@ -157,11 +165,13 @@ class Execution:
     def _namespace(self) -> Mapping[str, object]:
         return {**self._users(), **self._outputs(self.outputs)} if self.outputs else self._users()
 
-    def note_outputs(self, names: Set[str]) -> None:
-        """The statement that was opened last reads what earlier cells displayed."""
-        if names:
-            self.outputs |= names
-            self._open[-1].reads |= names
+    def note_reading(self, reading: Reading) -> None:
+        """What is known of the statement that was opened last, beside what its source shows."""
+        opened = self._open[-1]
+        self.outputs |= reading.outputs
+        opened.reads |= reading.outputs
+        opened.binds -= reading.kept
+        opened.places = reading.places
 
     def glance_outside(self, names: Collection[str]) -> None:
         """Names that nobody's statement changed, noticed before the statement that was opened last."""
@@ -194,6 +204,7 @@ class Execution:
         own = statement.written if statement is not None else Written()
         theirs = function_writes(functions) if functions else Written()
         done.written = Written(own.nan_span or theirs.nan_span, own.inf_span or theirs.inf_span)
+        done.places = with_functions(done.places, done.reads | names, functions, self._code, namespace, self._spelled)
         done.reads = frozenset(done.reads | (touched - done.binds))
         far = statement is None or not _FAR_REACHING.isdisjoint(statement.calls) or self._calls_far(functions)
         takers = self._takers() if far else frozenset()
@@ -241,6 +252,7 @@ class Execution:
 
     def _glance(self, glance: _Glance, roots: Mapping[str, object]) -> None:
         """Queue the flags of what may have changed; nothing is read from a device and no tensor is kept."""
+        glance.looked = frozenset(roots)
         if not roots:
             return
         groups: dict[int, tuple[Backend, list[int], list[object]]] = {}
@@ -299,6 +311,8 @@ class Execution:
                     signals=self._of(glance, log.signals() if log is not None else ()),
                     escapes=self._of(glance, log.escaped if log is not None else ()),
                     is_outside=glance.is_outside,
+                    places=glance.places,
+                    looked=glance.looked,
                 )
             )
         return out

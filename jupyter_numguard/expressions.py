@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from abc import ABC, abstractmethod
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 
 from .backends.base import spell_index
@@ -19,18 +21,26 @@ _TEXT_RUNNERS = {
     "run_cell_magic": "`%%time` and its body after IPython's transformers",
 }
 _MAKERS = frozenset({"partial", "partialmethod"})  # keep a function for later: it does not run yet
+# Methods and types: such a call only puts something into such a container, it computes nothing from what is in there.
+_FILLERS = frozenset("append appendleft extend extendleft insert add update setdefault".split())
+_DICTS = (dict, defaultdict, OrderedDict)
+_CONTAINERS = (list, set, deque, *_DICTS)
 _NAMESPACE_CALLS = frozenset({"globals", "locals", "vars"})
 
 
-def path_of(node: ast.expr) -> Path | None:
-    """A name with attributes and constant indices, as a path; None for any other expression."""
+def path_of(node: ast.expr, index_of: Callable[[ast.expr], object] = ast.literal_eval) -> Path | None:
+    """A name with attributes and constant indices, as a path; None for any other expression.
+
+    Args:
+        index_of: The value of an index; raises ValueError where it is not known.
+    """
     suffixes: list[str] = []
     while not isinstance(node, ast.Name):
         if isinstance(node, ast.Attribute):
             suffixes.append(f".{node.attr}")
         elif isinstance(node, ast.Subscript):
             try:
-                index = spell_index(ast.literal_eval(node.slice))
+                index = spell_index(index_of(node.slice))
             except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 return None
             if index is None:
@@ -42,17 +52,34 @@ def path_of(node: ast.expr) -> Path | None:
     return node.id, tuple(reversed(suffixes))
 
 
+def value_at(path: Path, value_of: Callable[[str], object]) -> object:
+    """What lies at a path, None where that is not known. No code of the user runs."""
+    value = value_of(path[0])
+    for suffix in path[1]:
+        if suffix.startswith("."):
+            value = inspect.getattr_static(value, suffix[1:], None)
+            continue
+        index = ast.literal_eval(suffix[1:-1])
+        if type(value) in _DICTS:
+            value = dict.get(value, index)  # type: ignore[call-overload]
+        elif type(value) in (list, tuple) and type(index) is int and -len(value) <= index < len(value):  # type: ignore[arg-type]
+            value = value[index]  # type: ignore[index]
+        else:
+            return None
+    return value
+
+
 class Expressions(ABC):
     """What was read, stored into and bound so far; `defined` are the names that are bound for sure."""
 
-    def __init__(self, text_of: Callable[[str], object], depth: int = 0) -> None:
+    def __init__(self, value_of: Callable[[str], object], depth: int = 0) -> None:
         """Start with nothing.
 
         Args:
-            text_of: The value of a name if it is text: `exec(src)` reads what the text in `src` reads.
+            value_of: The value of a name: `exec(src)` reads what the text in `src` reads, `d[k]` what lies at `k`.
             depth: How many texts this one stands in.
         """
-        self._text_of = text_of
+        self._value_of = value_of
         self._depth = depth
         self.reads: set[str] = set()
         self.paths: set[Path] = set()
@@ -61,6 +88,7 @@ class Expressions(ABC):
         self.augmented: set[str] = set()
         self.defined: set[str] = set()
         self.local: set[str] = set()  # names of an inner scope
+        self.moving: set[str] = set()  # names that may have another value when they are read
         self.in_class = False
 
     @abstractmethod
@@ -85,6 +113,33 @@ class Expressions(ABC):
             self.binds.add(name)
             self.defined.add(name)
 
+    def path(self, node: ast.expr) -> Path | None:
+        """As `path_of`, with what the variables that serve as indices hold."""
+        return path_of(node, self._index)
+
+    def _index(self, node: ast.expr) -> object:
+        if isinstance(node, ast.Name) and not (self._known(node.id) or node.id in self.moving):
+            value = self._value_of(node.id)
+            if type(value) in (int, str):
+                return value
+        return ast.literal_eval(node)
+
+    def filled(self, node: ast.expr) -> Path | None:
+        """The path of a built-in container of the namespace; None for anything else."""
+        path = self.path(node)
+        if path is None or self._known(path[0]):
+            return None
+        value = value_at(path, self._value_of)
+        is_ring = type(value) is deque and value.maxlen is not None  # what is put in moves the others
+        return path if type(value) in _CONTAINERS and not is_ring else None
+
+    def _indices(self, node: ast.expr) -> None:
+        """What the indices of a path read."""
+        while isinstance(node, (ast.Attribute, ast.Subscript)):
+            if isinstance(node, ast.Subscript):
+                self.expr(node.slice)
+            node = node.value
+
     def target(self, node: ast.expr) -> None:
         """What stands on the left of `=`."""
         if isinstance(node, ast.Name):
@@ -97,11 +152,17 @@ class Expressions(ABC):
         elif isinstance(node, (ast.Attribute, ast.Subscript)):
             if isinstance(node, ast.Subscript):
                 self.expr(node.slice)
-            path = path_of(node.value)
+            path = self.path(node.value)
             if path is None:
                 self.expr(node.value)
-            elif not self._known(path[0]):
-                self.stores.add(path)
+            else:
+                self.store(path, node.value)
+
+    def store(self, path: Path, node: ast.expr) -> None:
+        """Something is put into what lies there; `node` is the expression of the path."""
+        self._indices(node)
+        if not self._known(path[0]):
+            self.stores.add(path)
 
     def _known(self, name: str) -> bool:
         """Whether the name is not the namespace's, or was bound by this very statement."""
@@ -112,7 +173,9 @@ class Expressions(ABC):
         name = _named_in_namespace(node) if isinstance(node, ast.Subscript) else None
         if name is not None and not self._known(name):
             self.reads.add(name)
-        path = path_of(node)
+        path = self.path(node)
+        if path is not None:
+            self._indices(node)
         if path is None:
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.expr):
@@ -170,14 +233,22 @@ class Expressions(ABC):
 
     def _call(self, node: ast.Call) -> None:
         name = _name_called(node)
-        # A method may look at the whole object.
-        self.expr(node.func.value if isinstance(node.func, ast.Attribute) else node.func)
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+        path = self.filled(owner) if name in _FILLERS and owner is not node.func else None
+        if path is not None:
+            self.store(path, owner)
+        else:
+            self.expr(owner)  # a method may look at the whole object
         for e in (*node.args, *(k.value for k in node.keywords)):
             self.expr(e, made=name in _MAKERS)
         if name in _TEXT_RUNNERS and self._depth < 3:
             for e in node.args:
                 text = (
-                    e.value if isinstance(e, ast.Constant) else self._text_of(e.id) if isinstance(e, ast.Name) else None
+                    e.value
+                    if isinstance(e, ast.Constant)
+                    else self._value_of(e.id)
+                    if isinstance(e, ast.Name)
+                    else None
                 )
                 if isinstance(text, str) and len(text) <= MAX_TEXT:
                     self._text(text)
@@ -187,14 +258,21 @@ class Expressions(ABC):
             tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
-        inner = type(self)(self._text_of, self._depth + 1)
+        inner = type(self)(self._value_of, self._depth + 1)
         inner.local, inner.in_class = set(self.local), self.in_class
+        inner.moving = self.moving | bound_in(tree)
         inner.body(tree.body)
         self.reads |= inner.reads - self.defined
         self.paths |= {p for p in inner.paths if p[0] not in self.defined}
         self.stores |= {p for p in inner.stores if p[0] not in self.defined}
         self.binds |= inner.binds
         self.augmented |= inner.augmented
+
+
+def bound_in(node: ast.AST) -> set[str]:
+    """Every name that is bound anywhere in some code, in inner scopes too."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    return names | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
 
 
 def _name_called(node: ast.Call) -> str:

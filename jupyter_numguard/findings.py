@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .again import Repeated
@@ -15,7 +15,7 @@ from .histories import shown_of, trends_of
 from .lineage import Lineage, run_of_origin
 from .model import Counts, ExecutionRef, Finding, Framework, Held, LineagePath, Origin, TensorInfo
 from .nonfinite import NonFinite
-from .opevents import Key, OpEvent
+from .opevents import Key, OpEvent, is_number
 from .oplog import OpLog
 from .pattern import source_around, statements_of
 from .statements import StatementRun
@@ -67,14 +67,20 @@ def as_named(found: Sequence[NonFinite], paths: Mapping[Key, tuple[str, ...]]) -
 
 
 def group_by_memory(
-    found: Sequence[NonFinite], paths: Mapping[Key, tuple[str, ...]]
+    found: Sequence[NonFinite],
+    paths: Mapping[Key, tuple[str, ...]],
+    is_news: Callable[[NonFinite], bool] = lambda n: True,
 ) -> list[tuple[NonFinite, tuple[str, ...]]]:
-    """One entry per memory: the plainest path, and the other paths (`snapshot.aliases_of`) as aliases."""
-    groups: dict[Key, list[NonFinite]] = {}
+    """One entry per memory: the plainest path, and the other paths (`snapshot.aliases_of`) as aliases.
+
+    Args:
+        is_news: A number that is news is no alias of one that merely stays, though both may be `np.nan`.
+    """
+    groups: dict[tuple[Key, bool], list[NonFinite]] = {}
     for n in found:
-        groups.setdefault(n.key, []).append(n)
+        groups.setdefault((n.key, is_number(n.key) and is_news(n)), []).append(n)
     out = []
-    for key, group in groups.items():
+    for (key, _), group in groups.items():
         group.sort(key=lambda n: _plainness(n.path))
         others = (*(n.path for n in group), *(paths.get(key, ()) if group[0].tensor.framework != "python" else ()))
         out.append((group[0], tuple(dict.fromkeys(p for p in others if p != group[0].path))))

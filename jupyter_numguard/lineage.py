@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from .model import Counts, Framework, NonFiniteState, Origin, Place
-from .opevents import Key, OpEvent
+from .opevents import Key, OpEvent, is_number
 from .origins import OriginMaker, PlaceOf, culprit
 from .statements import Seen, StatementRun
 from .versions import MAX_EXECUTIONS
@@ -131,8 +131,8 @@ class Lineage:
             old.parents = ()
 
     def _take(self, run: StatementRun, states: Mapping[Key, NonFiniteState]) -> None:
-        before = [v for v in self._by_path.values() if v.root in run.reads]
-        fills = run.statement.fills if run.statement is not None else frozenset()
+        before = [v for v in self._by_path.values() if v.root in run.reads and _is_read(v, run)]
+        was = {v.key: v for v in self._by_path.values() if v.root not in run.binds and not is_number(v.key)}
         for gone in [v for v in self._by_path.values() if v.root in run.binds]:
             self._drop(gone)  # what the name held before: its memory, and the places in its list, may be another's now
         new: list[NonFiniteVersion] = []
@@ -147,14 +147,14 @@ class Lineage:
                     parents = (old,) if old.run.order <= self._begun else old.parents
                     new.append(dataclasses.replace(old, run=run, parents=parents, state=states[seen.key], answer=None))
                 continue  # else it merely stays so
-            if old is None and seen.root not in run.binds and (same := self._by_key.get(seen.key)) is not None:
+            same = was.get(seen.key)
+            if old is None and seen.root not in run.binds and same is not None:
                 known = NonFiniteVersion(seen.path, seen.root, seen.key, seen.framework, same.run, (same,))
                 self._by_path[seen.path] = known
                 self._versions.append(known)
                 continue  # another path to memory that is known
             state = states.get(seen.key)
-            # What lies beside a new element was not read for it.
-            parents = tuple(v for v in before if v.root not in fills or v.key == seen.key)
+            parents = tuple(before) if same is None else (same,)  # what is known of this very memory
             new.append(
                 NonFiniteVersion(seen.path, seen.root, seen.key, seen.framework, run, parents, state, seen.in_table)
             )
@@ -162,6 +162,9 @@ class Lineage:
             self._by_path[version.path] = version
             self._by_key[version.key] = version
         self._versions += new
+        there = {s.path for s in run.seen}
+        for gone in [v for v in self._by_path.values() if v.root in run.looked and v.path not in there]:
+            self._drop(gone)
 
     def _became_nan(self, old: NonFiniteVersion, seen: Seen, states: Mapping[Key, NonFiniteState]) -> bool:
         """Whether Inf, which may be meant, was changed into NaN in place in this execution."""
@@ -375,6 +378,17 @@ def run_of_origin(answer: Answer, version: NonFiniteVersion | None) -> Statement
     if answer.run is not None or version is None:
         return answer.run
     return [version, *ancestry(version)][-1].run
+
+
+def _is_read(version: NonFiniteVersion, run: StatementRun) -> bool:
+    """Whether a statement that reads some of a variable reads this place in it."""
+    places = run.places.get(version.root)
+    return places is None or any(is_below(version.path, p) or is_below(p, version.path) for p in places)
+
+
+def is_below(path: str, owner: str) -> bool:
+    """Whether `path` is `owner` or something inside it."""
+    return path == owner or path.startswith((f"{owner}.", f"{owner}["))
 
 
 def _short(code: str) -> str:

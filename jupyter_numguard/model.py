@@ -390,7 +390,6 @@ class Statement:
         reads: Names it may read with the value they had before it, those of nested expressions and bodies included (not
             of function bodies it defines).
         binds: Names it may bind at its own level.
-        fills: Of `reads`, what an assignment only puts something into ("box" of `box["a"] = x`): nothing in it is read.
         calls: Last parts of the names of what it calls, in source order ("read_csv", "backward").
         operators: Canonical names of the arithmetic operators it holds, in source order.
     """
@@ -401,7 +400,6 @@ class Statement:
     text: str
     reads: frozenset[str]
     binds: frozenset[str]
-    fills: frozenset[str]
     calls: tuple[str, ...]
     operators: tuple[str, ...]
     written: Written

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from .errors import UsageError
 from .findings import marked
+from .lineage import is_below
 from .model import ExecutionRef, Finding, NonFiniteState, Origin
 from .nonfinite import NonFinite
 from .opevents import Key
@@ -155,11 +156,6 @@ def alive(n: NonFinite) -> Callable[[], bool] | None:
     """As `Backend.alive`; None where the tensor is gone."""
     tensor = n.reference()
     return n.backend.alive(tensor) if tensor is not None else None
-
-
-def is_below(path: str, owner: str) -> bool:
-    """Whether `path` is `owner` or something inside it."""
-    return path == owner or path.startswith((owner + ".", owner + "["))
 
 
 def base_of(path: str) -> str:

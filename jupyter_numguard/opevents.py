@@ -21,7 +21,13 @@ from .model import Confidence, NonFiniteState, Origin, Phase, TensorSummary
 
 Key = Hashable
 """Identity of a tensor's memory: `("mem", device, address)` for torch and numpy (they share host memory), `("tf", id)`
-for an eager TensorFlow tensor, `("tfvar", id)` for a variable's handle."""
+for an eager TensorFlow tensor, `("tfvar", id)` for a variable's handle, `("number", id)` for a single number."""
+
+
+def is_number(key: Key) -> bool:
+    """Whether it is a single number's: two with one identity may have nothing to do with one another (`np.nan`)."""
+    return isinstance(key, tuple) and key[0] == "number"
+
 
 EventKind = Literal["created", "propagated", "written", "uninitialised", "carried"]
 

@@ -49,16 +49,14 @@ def _in_function(name: str, function: FunctionType, code: CodeMap) -> Iterator[P
         return
     source = code.source_of(own, own.co_filename)
     cell = code.cell_of(own, own.co_filename)
-    for node in source.statements if source is not None else ():
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == own.co_name:
-            first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
-            if source is None or own.co_firstlineno != first:
-                continue
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.stmt) and not isinstance(inner, _Compound) and _writes(inner, name):
-                    s = source.statement(inner)
-                    ref = cell.ref if cell is not None else None
-                    yield Place(ref, None if cell is not None else own.co_filename, s.line, s.code, own.co_name)
+    node = code.definition_of(own)
+    if source is None or node is None:
+        return
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.stmt) and not isinstance(inner, _Compound) and _writes(inner, name):
+            s = source.statement(inner)
+            ref = cell.ref if cell is not None else None
+            yield Place(ref, None if cell is not None else own.co_filename, s.line, s.code, own.co_name)
 
 
 def _writes(node: ast.stmt, name: str) -> bool:

@@ -196,11 +196,17 @@ class Picture:
             if not isinstance(token, Link):
                 return way, None
             node = self.nodes.get(int(token))
+            suffix = _from_the_end(suffix, node) if node is not None else suffix
             if node is None or suffix not in node.parts:
                 break
             way.append((int(token), suffix))
             token = node.parts[suffix]
         return way, token
+
+    def spelled(self, path: Path) -> str:
+        """A path as text, indices counted from the front."""
+        way, _ = self.follow(*path)
+        return path[0] + "".join(s for _, s in way) + "".join(path[1][len(way) :])
 
     def reached(self, name: str, suffixes: tuple[str, ...] = ()) -> Iterator[int]:
         """Every object that lies at or below a path."""
@@ -272,6 +278,13 @@ def _changed_parts(old: Node, new: Node) -> set[str]:
     elif new.digest is None:
         new.digest = old.digest
     return parts
+
+
+def _from_the_end(suffix: str, node: Node) -> str:
+    """ "[-1]" of a list with three elements is "[2]"."""
+    if suffix.startswith("[-") and suffix[2:-1].isdigit() and type(node.light) is int and suffix not in node.parts:
+        return f"[{node.light + int(suffix[1:-1])}]"
+    return suffix
 
 
 def differs(old: Hashable, new: Hashable) -> bool:

@@ -23,7 +23,7 @@ from .executions import Effects
 from .findings import Explained, as_named, explain, explain_event, group_by_memory, in_order, list_of, marked
 from .frames import is_user_file
 from .histories import number_lists
-from .lineage import Lineage
+from .lineage import Lineage, is_below
 from .live import Live
 from .model import Execution as ExecutionFacts
 from .model import (
@@ -35,7 +35,7 @@ from .model import (
     Status,
 )
 from .names import UserNames
-from .news import News, alive, base_of, is_below, known_as
+from .news import News, alive, base_of, known_as
 from .nonfinite import NonFinite, find_nonfinite, probe
 from .opevents import Key
 from .oplog import OpLog
@@ -97,7 +97,7 @@ class Session:
         count = getattr(self.shell, "execution_count", None)
         self._running[threading.get_ident()] = Execution(
             raw, ExecutionRef(count, cell_id), self.roots, self._code, home=self._home, watch=self.watching,
-            takers=self._chronicle.taking_gradients, outputs=self._outputs.of,
+            takers=self._chronicle.taking_gradients, outputs=self._outputs.of, spelled=self._chronicle.spelled,
         )  # fmt: skip
         self._chronicle.start_cell(raw, ExecutionRef(count, cell_id))
 
@@ -112,7 +112,7 @@ class Session:
         execution = self._running.get(threading.get_ident())
         if execution is not None:
             outside = self._chronicle.before_statement(execution.before_statement(code))
-            execution.note_outputs(self._chronicle.outputs_read())
+            execution.note_reading(self._chronicle.reading())
             if outside:
                 execution.glance_outside(outside)
                 if execution.log is not None and execution.mode == "trace":
@@ -219,7 +219,7 @@ class Session:
         again = self._again([n for n in found if self._news.is_news(n, bound)], paths, execution, roots)
         lists = number_lists(found, roots)
         together: dict[str | None, int] = {}  # list of numbers -> position of its finding
-        for n, aliases in group_by_memory(found, paths):
+        for n, aliases in group_by_memory(found, paths, lambda n: self._news.is_news(n, bound)):
             entry = self._news.stays(n, bound)
             if entry is None:
                 is_news, box = self._news.is_news(n, bound), list_of(n)

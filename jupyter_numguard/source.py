@@ -82,18 +82,6 @@ def _header_end(node: ast.stmt) -> int:
     return node.end_lineno or node.lineno
 
 
-def _filled(node: ast.stmt) -> frozenset[str]:
-    """Names of which a simple assignment only replaces an element or attribute."""
-    if not isinstance(node, (ast.Assign, ast.AnnAssign)):
-        return frozenset()
-    bases: list[ast.Name] = []
-    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-        if isinstance(target, (ast.Subscript, ast.Attribute)) and isinstance(target.value, ast.Name):
-            bases.append(target.value)
-    others = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not any(n is b for b in bases)}
-    return frozenset(b.id for b in bases) - others
-
-
 def _name_of_call(node: ast.Call) -> str:
     f = node.func
     return f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
@@ -184,7 +172,6 @@ class Source:
             text=text,
             reads=frozenset(reads) - bound_first(node),
             binds=frozenset(binds),
-            fills=_filled(node),
             calls=tuple(_name_of_call(n) for n in own if isinstance(n, ast.Call)),
             operators=tuple(
                 _OPERATORS[type(n.op)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .model import ExecutionRef, Framework, Place, Statement, Written
@@ -31,6 +32,21 @@ class Opened:
     reads: frozenset[str]
     line: int
     is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a statement that is about to run reads, as the versions of variables know it.
+
+    Attributes:
+        outputs: What earlier cells displayed and it mentions.
+        places: Of the variables that are not read as a whole: what is read of them (`places.py`).
+        kept: Names that it binds to the object that they have: `values += [x]`.
+    """
+
+    outputs: frozenset[str] = frozenset()
+    places: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,8 @@ class StatementRun:
         escapes: Non-finite values that left their framework as Python numbers while it ran.
         past: The versions of variables that it read.
         is_outside: It stands for what nobody's statement did; `place` is the statement before which it was noticed.
+        places: Of `reads`, what is read of those that are not read as a whole.
+        looked: Names below which every tensor is among `seen`.
     """
 
     index: int
@@ -81,3 +99,5 @@ class StatementRun:
     order: int = 0
     past: tuple[Version, ...] = ()
     is_outside: bool = False
+    places: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    looked: frozenset[str] = frozenset()

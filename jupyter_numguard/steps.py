@@ -181,8 +181,3 @@ def root_of(path: str) -> str:
     """The name that a path starts with; "Out[7]" is one."""
     found = re.match(r"Out\[\d+\]|[^.\[]*", path)
     return found[0] if found is not None else path
-
-
-def is_below(path: str, owner: str) -> bool:
-    """Whether `path` is `owner` or something inside it."""
-    return path == owner or path.startswith((f"{owner}.", f"{owner}["))

@@ -41,8 +41,8 @@ class PythonBackend(Backend):
         return issubclass(cls, (float, complex)) and getattr(cls, "__module__", "") != "numpy"
 
     def key(self, tensor: Any) -> Key:
-        """The object itself."""
-        return ("py", id(tensor))
+        """The object itself; equal numbers may be one object, which says nothing."""
+        return ("py" if type(tensor) in _SEQUENCES else "number", id(tensor))
 
     def fingerprint(self, tensor: Any) -> Hashable:
         """The object and its length; of a list also its last element."""

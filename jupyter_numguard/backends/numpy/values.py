@@ -39,10 +39,10 @@ def key(value: Any) -> Key:
 
     `torch.from_numpy(a)` has the address of `a`'s own first byte, so it agrees with the key of `a` and of views of `a`
     wherever `a` owns its memory. Made from a *view* that starts elsewhere it does not: such a tensor is then seen as
-    memory of its own. A scalar has no memory that another can share: `("numpy", id)`.
+    memory of its own. A scalar has no memory that another can share: `("number", id)`.
     """
     if not isinstance(value, np.ndarray):
-        return ("numpy", id(value))
+        return ("number", id(value))
     owner = _owner(value)
     return ("mem", "cpu", plain(owner).__array_interface__["data"][0])
 
