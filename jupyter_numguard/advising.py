@@ -43,10 +43,13 @@ def diagnosed(explained: Sequence[Explained], roots: Mapping[str, object], cell:
         if same not in known:
             path = dataclasses.replace(e.path, aliases=aliases, taken=frozenset(roots))
             samples = dict(e.samples)
-            if origin.function is None or not samples:
+            if origin.function is None or origin.phase == "backward" or not samples:
                 samples = {**copies_of(path, roots, cell), **samples}
             path = with_surroundings(path, samples, roots)
-            run = verifier(samples, modules, gradient=may_take_gradient(path, cell)) if samples else None
+            backward = origin.phase == "backward"
+            run = None
+            if samples:
+                run = verifier(samples, modules, gradient=may_take_gradient(path, cell), backward=backward)
             tried = trier(samples, modules, aliases_of(path), path.framework) if samples else None
             known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried)
         out.append(dataclasses.replace(e.finding, diagnoses=known[same]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 
+from .copies import Copies
 from .model import Framework
 from .numerics import evaluate, unheard
 from .purity import BUILTINS, is_pure_layer, why_not_run
@@ -23,11 +24,12 @@ def trier(
     framework: Framework | None,
 ) -> Try:
     """The run for one finding; arguments as `verify.verifier` takes them."""
-    names = {**{k: v for k, v in modules.items() if k in aliases or is_pure_layer(v)}, **samples}
+    copies = Copies(samples)
+    names = {**{k: v for k, v in modules.items() if k in aliases or is_pure_layer(v)}, **copies.names}
 
     def attempt(text: str) -> float | None:
         try:
-            node = ast.parse(text, mode="eval").body
+            node = copies.renamed(ast.parse(text, mode="eval").body)
             if framework is None or why_not_run(node, aliases, names) is not None:
                 return None
             code = compile(ast.fix_missing_locations(ast.Expression(node)), "<numguard>", "eval")

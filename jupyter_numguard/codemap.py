@@ -101,6 +101,20 @@ class CodeMap:
         """The file name that the code of a known cell carries."""
         return next(file for file, c in self._by_file.items() if c is cell)
 
+    def expression_at(self, site: Site) -> ast.AST | None:
+        """The expression (or the augmented assignment) that a recorded site runs."""
+        source = self.source_of(site.code, site.file)
+        span = span_of(site.code, site.lasti) if site.code is not None else None
+        if source is None or source.tree is None or span is None:
+            return None
+        wanted = (span.line, span.column, span.end_line, span.end_column)
+        for n in ast.walk(source.tree):
+            if not isinstance(n, ast.expr | ast.AugAssign):
+                continue
+            if (n.lineno, n.col_offset, n.end_lineno, n.end_col_offset) == wanted:
+                return n
+        return None
+
     def names_at(self, site: Site) -> tuple[tuple[str, ...], str | None]:
         """Paths that the failing statement and the statements that bind its names load, and the path that it binds."""
         source = self.source_of(site.code, site.file)

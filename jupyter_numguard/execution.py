@@ -117,7 +117,9 @@ class Execution:
         self._file = ""
         self._begun = -1  # index of the statement that was opened last
         self._fingerprints: dict[str, Hashable] = {}
-        self.recorder: Recorder | None = Recorder(code.names_at, watch=True) if watch else None
+        self.recorder: Recorder | None = (
+            Recorder(code.names_at, expression_at=code.expression_at, watch=True) if watch else None
+        )
 
     # --- recorder ---------------------------------------------------------------------------------------------------
     def start_trace(self, *, stop: bool, quiet: bool, seed: Callable[[OpLog], None]) -> None:
@@ -127,7 +129,7 @@ class Execution:
         if self.recorder is not None:
             self.recorder.stop()
         self.mode, self.quiet = "trace", quiet
-        self.recorder = Recorder(self._code.names_at, stop=stop)
+        self.recorder = Recorder(self._code.names_at, expression_at=self._code.expression_at, stop=stop)
         self.recorder.log.statement = self._begun
         seed(self.recorder.log)
         self.recorder.start()

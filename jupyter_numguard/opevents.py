@@ -105,11 +105,14 @@ class Scope:
 
     Attributes:
         as_of: What an object that is found under a name held when the operation ran; None if that is not known.
+        hidden: Names that mean something else here than at the failing operation: the locals of a forward pass whose
+            frame is gone.
     """
 
     locals: Mapping[str, Any]
     globals: Mapping[str, Any]
     as_of: Callable[[Any], Any] = lambda value: value
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ is kept: operands are summarised at once, and memory is known by `Key`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import CO_NEWLOCALS
 from types import CodeType, FrameType
 from typing import Any
 
@@ -201,7 +202,7 @@ class OpLog:
         if kind == "created":
             if self.on_creation is not None:
                 again = moment() if moment is not None else None
-                scope = Scope(user.f_locals, user.f_globals) if user is not None else None
+                scope = _scope(user, site) if user is not None else None
                 if again is not None:
                     scope, tensors = again.scope, (again.operands, again.results)
                 self.on_creation(event, scope, *tensors)
@@ -248,6 +249,15 @@ class OpLog:
     def not_traced(self) -> tuple[NotTraced, ...]:
         """What the trace could not see."""
         return tuple(self._not_traced.values())
+
+
+def _scope(user: FrameType, site: Site | None) -> Scope:
+    """The names that the failing code saw. In a backward pass its function has returned: only what is global is left."""
+    code = site.code if site is not None else None
+    if code is None or code is user.f_code or not code.co_flags & CO_NEWLOCALS:
+        return Scope(user.f_locals, user.f_globals)
+    own = frozenset((*code.co_varnames, *code.co_cellvars, *code.co_freevars))
+    return Scope({}, user.f_globals, hidden=own)
 
 
 def describe_state(state: NonFiniteState) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from types import ModuleType
 from typing import Any
 
 from .backends import loaded_backends
 from .backends.base import Backend
+from .given import texts_of_operands
 from .opevents import OpEvent, Scope, Site
 from .oplog import OpLog
 from .purity import is_pure_layer
@@ -21,6 +24,8 @@ from .purity import is_pure_layer
 MAX_SAMPLE_BYTES = 1 << 20  # per tensor (product.md, "Where the operands come from")
 MAX_SAMPLES = 16  # per event: the names of a statement and of those that bound them
 
+ExpressionAt = Callable[[Site], ast.AST | None]
+"""The expression that ran an operation."""
 NamesAt = Callable[[Site], tuple[tuple[str, ...], str | None]]
 """(paths that the failing statement, and those binding its names, load; the path that it binds itself)."""
 
@@ -32,16 +37,25 @@ class Recorder:
         log: What was recorded; valid after `stop` too.
     """
 
-    def __init__(self, names_at: NamesAt, *, stop: bool = False, watch: bool = False) -> None:
+    def __init__(
+        self,
+        names_at: NamesAt,
+        *,
+        expression_at: ExpressionAt = lambda site: None,
+        stop: bool = False,
+        watch: bool = False,
+    ) -> None:
         """Prepare.
 
         Args:
             names_at: Which names the source at a site holds.
+            expression_at: What the source at a site runs.
             stop: Raise at the first creation.
             watch: Only what is free enough for watch mode (`Backend.keep_watch`).
         """
         self.log = OpLog(stop=stop, on_creation=self._name_and_sample)
         self._names_at = names_at
+        self._expression_at = expression_at
         self._watch = watch
         self._open: dict[str, AbstractContextManager[None] | None] = {}
 
@@ -89,7 +103,9 @@ class Recorder:
                 return
             paths, target = self._names_at(event.site)
             backends = loaded_backends()
-            values = {p: v for p in paths if (v := _look_up(p, scope, backends)) is not None}
+            hidden = scope.hidden if scope is not None else frozenset()
+            seen = [p for p in paths if re.split(r"[.\[]", p)[0] not in hidden]
+            values = {p: v for p in seen if (v := _look_up(p, scope, backends)) is not None}
             names = {id(v): p for p, v in reversed(values.items())}
             named = zip(event.operands, operands, strict=False)
             event.operands = (
@@ -99,21 +115,42 @@ class Recorder:
             if event.result is not None and event.result.variable is None:
                 name = next((names[id(r)] for r in results if id(r) in names), target)
                 event.result = dataclasses.replace(event.result, variable=name)
-            for path, value in values.items():
+            for path, value in (*values.items(), *self._operands(event, event.site, scope, operands)):
                 if len(event.names) >= MAX_SAMPLES:
                     break
-                if isinstance(value, (int, float, complex, bool, str)):
-                    event.names[path] = value
-                    continue
-                owner = next((b for b in backends if b.owns(value)), None)
-                copy = owner.copy_sample(value, MAX_SAMPLE_BYTES) if owner is not None else None
-                if copy is None and is_pure_layer(value):
-                    copies = (b.copy_layer(value, MAX_SAMPLE_BYTES) for b in backends)
-                    copy = next((c for c in copies if c is not None), None)
+                copy = event.names.get(path)
+                if copy is None:
+                    copy = _copy(value, backends)
                 if copy is not None:
                     event.names[path] = copy
         except Exception:  # a name or a copy less; the event stands
             return
+
+    def _operands(
+        self, event: OpEvent, site: Site, scope: Scope | None, operands: Sequence[Any]
+    ) -> Iterator[tuple[str, Any]]:
+        """The operands that have no name, by their source text."""
+
+        def is_module(text: str) -> bool:
+            return isinstance(_look_up(text, scope, []), ModuleType)
+
+        node = self._expression_at(site)
+        texts = texts_of_operands(node, event.op, event.phase, len(operands), is_module)
+        for text, value in zip(texts, operands, strict=False):
+            if text is not None and value is not None:
+                yield text, value
+
+
+def _copy(value: Any, backends: Sequence[Backend]) -> Any | None:
+    """A private copy of a tensor, a layer that only computes, or a number; None of anything else and of what is large."""
+    if isinstance(value, (int, float, complex, bool, str)):
+        return value
+    owner = next((b for b in backends if b.owns(value)), None)
+    copy = owner.copy_sample(value, MAX_SAMPLE_BYTES) if owner is not None else None
+    if copy is None and is_pure_layer(value):
+        copies = (b.copy_layer(value, MAX_SAMPLE_BYTES) for b in backends)
+        copy = next((c for c in copies if c is not None), None)
+    return copy
 
 
 def _look_up(path: str, scope: Scope | None, backends: list[Backend]) -> Any | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from .backends import loaded_backends
 from .model import LineagePath
@@ -24,22 +24,21 @@ def copies_of(path: LineagePath, roots: Mapping[str, object], cell: str) -> dict
 
     Args:
         roots: The notebook's namespace.
-        cell: What runs now: a parameter of the origin's function is copied from the name that it was given there, if the
-            cell calls the function once.
+        cell: What runs now: a parameter of the origin's function is what the cell gives it, if it calls the function
+            once.
     """
     names = {name for s in (*path.statements, *path.later) for name in re.findall(r"[^\W\d]\w*", s.source)}
     out: dict[str, object] = {}
     if path.origin is None or path.origin.function is None:
-        given = {name: name for name in names & roots.keys()}
+        given = {name: roots[name] for name in names & roots.keys()}
     else:
-        given = {p: name for p, name in _parameters(path, cell) if p in names and name in roots}
-    for name, root in sorted(given.items()):
-        value = roots[root]
+        given = {p: value for p, value in _parameters(path, roots, cell) if p in names}
+    for name, value in sorted(given.items()):
         owner = next((b for b in loaded_backends() if b.owns(value)), None)
         copy = owner.copy_sample(value, MAX_SAMPLE_BYTES) if owner is not None else None
         if copy is not None:
             out[name] = copy
-        elif isinstance(value, (bool, int, str)):
+        elif isinstance(value, (bool, int, float, str)):
             out[name] = value
     return out
 
@@ -51,22 +50,35 @@ def may_take_gradient(path: LineagePath, cell: str) -> bool:
     return any(_TAPE.search(source) for source in sources)
 
 
-def _parameters(path: LineagePath, cell: str) -> Iterable[tuple[str, str]]:
-    """(parameter, the notebook's name that was given for it) of the one call of the origin's function in a cell."""
+def _parameters(path: LineagePath, roots: Mapping[str, object], cell: str) -> Iterator[tuple[str, object]]:
+    """(parameter, value) of the one call of the origin's function in a cell: of names and literals, defaults included."""
     name = path.origin.function if path.origin is not None else None
     defined = parse(_without_magic(path.source))
     functions = [n for n in defined.body if isinstance(n, ast.FunctionDef)] if defined is not None else []
     function = next((n for n in functions if n.name == name), None)
     calling = parse(_without_magic(cell))
     if function is None or calling is None:
-        return ()
+        return
     nodes = [n for statement in calling.body for n in ast.walk(statement) if isinstance(n, ast.Call)]
     calls = [n for n in nodes if isinstance(n.func, ast.Name) and n.func.id == function.name]
-    if len(calls) != 1:
-        return ()
+    if len(calls) != 1 or any(k.arg is None for k in calls[0].keywords):
+        return
     names = [p.arg for p in (*function.args.posonlyargs, *function.args.args)]
-    given = [*zip(names, calls[0].args, strict=False), *((k.arg or "", k.value) for k in calls[0].keywords)]
-    return [(p, value.id) for p, value in given if isinstance(value, ast.Name)]
+    given = dict(zip(reversed(names), reversed(function.args.defaults), strict=False))
+    given |= {
+        p.arg: d for p, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is not None
+    }
+    given |= dict(zip(names, calls[0].args, strict=False))
+    given |= {k.arg: k.value for k in calls[0].keywords if k.arg is not None}
+    for parameter, node in given.items():
+        if isinstance(node, ast.Name):
+            if node.id in roots:
+                yield parameter, roots[node.id]
+            continue
+        try:
+            yield parameter, ast.literal_eval(node)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            continue
 
 
 def _without_magic(cell: str) -> str:

@@ -96,6 +96,10 @@ max | tensorflow.reduce_max tensorflow.math.reduce_max torch.amax torch.max kera
 max | numpy.max numpy.amax | x dim out keepdim
 prod | numpy.prod | x dim dtype out keepdim
 prod | torch.prod tensorflow.reduce_prod tensorflow.math.reduce_prod keras.ops.prod .prod | x dim keepdim
+cumprod | torch.cumprod tensorflow.math.cumprod .cumprod | x dim
+cumprod | numpy.cumprod | x dim dtype out
+cumsum | torch.cumsum tensorflow.cumsum tensorflow.math.cumsum .cumsum | x dim
+cumsum | numpy.cumsum | x dim dtype out
 std | torch.std tensorflow.math.reduce_std keras.ops.std .std | x dim unbiased keepdim correction
 std | numpy.std | x dim dtype out correction keepdim
 var | torch.var tensorflow.math.reduce_variance keras.ops.var .var | x dim unbiased keepdim correction

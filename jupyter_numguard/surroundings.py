@@ -10,6 +10,7 @@ from .backends import loaded_backends
 from .model import LineagePath, Optimizer, TensorSummary
 
 _WORD = re.compile(r"[^\W\d]\w*")
+_PATH = re.compile(r"""[\w.\[\]'"]+""")  # an operand without a name is no named tensor
 MAX_NAMED = 16
 
 
@@ -37,7 +38,7 @@ def with_surroundings(path: LineagePath, samples: Mapping[str, object], roots: M
 def _summaries(samples: Mapping[str, object]) -> Iterator[TensorSummary]:
     backends = loaded_backends()
     for name, value in samples.items():
-        if isinstance(value, (int, float, complex, bool, str)):
+        if isinstance(value, (int, float, complex, bool, str)) or not _PATH.fullmatch(name):
             continue
         owner = next((b for b in backends if b.owns(value)), None)
         try:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .copies import Copies
 from .model import Framework
 from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, unheard, widened
 from .purity import BUILTINS, is_pure_layer, why_not_run
@@ -41,7 +42,9 @@ class _Refuted(Exception):
     """What running it showed against it; the text is the note."""
 
 
-def verifier(samples: Mapping[str, object], modules: Mapping[str, object], *, gradient: bool = True) -> VerifyRun:
+def verifier(
+    samples: Mapping[str, object], modules: Mapping[str, object], *, gradient: bool = True, backward: bool = False
+) -> VerifyRun:
     """The run for one finding.
 
     Args:
@@ -49,12 +52,13 @@ def verifier(samples: Mapping[str, object], modules: Mapping[str, object], *, gr
         modules: The user's modules and framework functions by name; nothing else of the namespace is used.
         gradient: Whether a gradient was taken (or may have been): it must then be finite too. torch's tensors say so
             themselves.
+        backward: It is the gradient that failed: it is always taken.
     """
 
     def run(proposal: Proposal) -> Verdict:
         try:
             with unheard():
-                return Verdict(True, _Run(proposal, samples, modules, gradient).note())
+                return Verdict(True, _Run(proposal, samples, modules, gradient, backward).note())
         except _NotRun as reason:
             return Verdict(False, f"Not run: {reason}.")
         except _Refuted as reason:
@@ -67,17 +71,23 @@ def verifier(samples: Mapping[str, object], modules: Mapping[str, object], *, gr
 
 class _Run:
     def __init__(
-        self, proposal: Proposal, samples: Mapping[str, object], modules: Mapping[str, object], gradient: bool
+        self,
+        proposal: Proposal,
+        samples: Mapping[str, object],
+        modules: Mapping[str, object],
+        gradient: bool,
+        backward: bool,
     ) -> None:
         self.proposal = proposal
         self.aliases = dict(proposal.aliases)
-        self.samples = samples
+        self.copies = Copies(samples)
+        self.samples = self.copies.names
         allowed = {k: v for k, v in modules.items() if k in self.aliases or is_pure_layer(v)}
-        self.names = {**allowed, **samples}
+        self.names = {**allowed, **self.samples}
         for name, text in proposal.given:
-            if why_not_run(_expression(text), self.aliases, self.names) is None:
-                self.names[name] = self._evaluate(_expression(text), self.names)
-        self.gradient = gradient
+            if why_not_run(self._expression(text), self.aliases, self.names) is None:
+                self.names[name] = self._evaluate(self._expression(text), self.names)
+        self.gradient, self.backward = gradient, backward
 
     def note(self) -> str:
         """Run all parts and the statement.
@@ -104,13 +114,13 @@ class _Run:
 
     def _run_part(self, part: Part) -> tuple[float, int, int]:
         framework = part.framework
-        gradient = self._with_gradient(framework)
         if part.form is None:
             before, after, guard, values = self._written(part)
         else:
             before, after, guard, values = self._matched(part, part.form)
         if part.form is not None and not any(_is_operand(v, framework) for v in values):
             raise _NotRun(f"none of its operands is a {framework} tensor")
+        gradient = self._with_gradient(framework, values)
         result = evaluate(after, values, framework, gradient=gradient)
         if not result.is_finite():
             raise _Refuted("the rewritten expression is not finite either")
@@ -140,7 +150,7 @@ class _Run:
         """The two compared expressions as functions of the copies that they name."""
         if not any(part.compared):
             raise _NotRun("the operand was overwritten in place, and no copy of it was taken before")
-        nodes = [_expression(text) for text in (*part.compared, *filter(None, [part.guard]))]
+        nodes = [self._expression(text) for text in (*part.compared, *filter(None, [part.guard]))]
         for node in nodes:
             reason = why_not_run(node, self.aliases, self.names)
             if reason is not None:
@@ -169,18 +179,22 @@ class _Run:
                 return
         raise _Refuted("the original is not finite at any scale of its operands, so there is nothing to compare with")
 
-    def _with_gradient(self, framework: Framework) -> bool:
-        """Whether a gradient goes through the statement: torch's tensors say so, TensorFlow's may always be watched."""
+    def _with_gradient(self, framework: Framework, values: list[Any]) -> bool:
+        """Whether a gradient goes through these operands: torch's tensors say so, TensorFlow's may always be watched."""
         if framework != "torch":
             return self.gradient and framework == "tensorflow"
-        return any(getattr(sample, "requires_grad", False) for sample in self.samples.values())
+        return self.backward or any(getattr(sample, "requires_grad", False) for sample in values)
 
     def _value(self, text: str) -> Any:
-        node = _expression(text)
+        node = self._expression(text)
         reason = why_not_run(node, self.aliases, self.names)
         if reason is not None:
             raise _NotRun(reason)
         return self._evaluate(node, self.names)
+
+    def _expression(self, text: str) -> ast.expr:
+        """The syntax of an expression that was cut out of a statement: it may run over lines."""
+        return self.copies.renamed(ast.parse(f"({text}\n)", mode="eval").body)
 
     def _evaluate(self, node: ast.expr, names: Mapping[str, object]) -> Any:
         code = compile(ast.fix_missing_locations(ast.Expression(node)), "<numguard>", "eval")
@@ -190,7 +204,7 @@ class _Run:
         """The user's own text on the copies gives what the pattern gives on the matched operands."""
         if not part.same:
             return
-        node = _expression(part.same)
+        node = self._expression(part.same)
         if why_not_run(node, self.aliases, self.names) is not None:
             return  # an intermediate variable has no copy; the operands still prove the rewrite
         theirs = evaluate(lambda: self._evaluate(node, self.names), (), framework, gradient=False)
@@ -204,7 +218,8 @@ class _Run:
 
     def _run_statement(self) -> bool:
         """Run the whole rewritten statement; False where it holds what is not run."""
-        node = _single_value(self.proposal.source)
+        value = _single_value(self.proposal.source)
+        node = self.copies.renamed(value) if value is not None else None
         if node is None or why_not_run(node, self.aliases, self.names) is not None:
             return False
         framework = self.proposal.parts[0].framework
@@ -218,7 +233,7 @@ class _Run:
             return result
 
         try:
-            outcome = evaluate(statement, values, framework, gradient=self._with_gradient(framework))
+            outcome = evaluate(statement, values, framework, gradient=self._with_gradient(framework, values))
         except _NoTensor:
             return False
         if not outcome.is_finite():
@@ -265,11 +280,6 @@ def _is_operand(value: object, framework: Framework) -> bool:
 
 def _is_real(value: object, framework: Framework) -> bool:
     return is_float_tensor(value, framework) or (framework == "numpy" and type(value) is float)
-
-
-def _expression(text: str) -> ast.expr:
-    """The syntax of an expression that was cut out of a statement: it may run over lines."""
-    return ast.parse(f"({text}\n)", mode="eval").body
 
 
 def _module(framework: Framework) -> Any:

@@ -1,6 +1,6 @@
 """log_of_product: A product of many probabilities underflows to 0 before its logarithm; the sum of logarithms does not."""
 
-FIXES = {"NG205"}
+FIXES = {"NG205", "NG208"}
 BENIGN = [[0.5, 0.25, 0.9]]
 STRESS = [[1e-30] * 20]
 

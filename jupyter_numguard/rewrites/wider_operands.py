@@ -32,7 +32,9 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
         whole = text if isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.Attribute) else f"({text})"
         return f"{whole}.float()" if framework == "torch" else f"{whole}.astype({float32})"
 
-    for whole, leaves in _operations(reader):
+    numbers = dict(reader.path.numbers)  # `self.eps` is no tensor
+    for whole, found in _operations(reader):
+        leaves = [node for node in found if ast.unparse(node) not in numbers]
         swaps = {id(node): ast.parse(widened(ast.unparse(node), node), mode="eval").body for node in leaves}
         swaps |= {id(node): number for node in leaves if (number := _narrow_number(reader, node)) is not None}
         if swaps:

@@ -115,7 +115,7 @@ def weights(path: LineagePath) -> Iterator[tuple[Term, Term, Reader]]:
                 continue
             x, y = term.argument("x"), term.argument("y")
             for factor, other in ((x, y), (y, x)):
-                if factor is None or other is None or other.op == CONSTANT:
+                if factor is None or other is None or is_constant(other):
                     continue
                 found = next((guilty[id(t.node)] for t in _linear(reader, factor, 0) if id(t.node) in guilty), None)
                 if found is not None:
@@ -135,6 +135,12 @@ def _linear(reader: Reader, term: Term, depth: int) -> Iterator[Term]:
             for _, argument in t.arguments:
                 if argument.op != CONSTANT:
                     yield from _linear(reader, argument, depth + 1)
+
+
+def is_constant(term: Term) -> bool:
+    """Whether a term is a number that is written there, with its sign."""
+    inner = term.argument("x") if term.op == "neg" else term
+    return inner is not None and inner.op == CONSTANT
 
 
 def is_mask(reader: Reader, term: Term) -> bool:

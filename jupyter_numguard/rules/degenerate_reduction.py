@@ -81,6 +81,9 @@ def detect(path: LineagePath) -> Evidence | None:
     origin = failing(path, _REDUCTIONS, ("forward", "update"))
     if origin is not None:
         return _too_few(origin)
+    origin = failing(path, {"corrcoef"}, ("forward",))
+    if origin is not None:
+        return _constant_column(origin)
     origin = failing(path, {"div"}, ("forward", "update"))
     divisor = operand(origin, -1) if origin is not None else None
     if origin is None or divisor is None or not divisor.zeros:
@@ -117,6 +120,15 @@ def _is_sum(reader: Reader, term: Term, depth: int) -> bool:
             inside = [a for _, a in t.arguments if a.op != CONSTANT]
             return bool(inside) and all(_is_sum(reader, a, depth + 1) for a in inside)
     return False
+
+
+def _constant_column(origin: Origin) -> Evidence | None:
+    x, result = operand(origin, 0), origin.result
+    if x is None or wording.num_nonfinite(x) or (result is not None and not result.nan):
+        return None
+    made = "not finite" if result is None else f"NaN in {result.nan} of {result.size} elements"
+    text = f"The correlation of {wording.tensor(x)}, which is finite, is {made}"
+    return Evidence(f"{text}: it divides by the spread of each variable, and one is constant.", certain(origin, 0.9))
 
 
 def _too_few(origin: Origin) -> Evidence | None:

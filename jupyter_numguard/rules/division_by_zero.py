@@ -71,13 +71,29 @@ def detect(path: LineagePath) -> Evidence | None:
     if origin is not None and origin.op == "pow":
         return _negative_power(origin)
     divisor = operand(origin, -1) if origin is not None else None
-    if origin is None or divisor is None or not divisor.zeros:
+    if origin is None or divisor is None:
+        return None
+    if divisor.zeros is None and origin.op == "div":
+        return _unmeasured(origin)
+    if not divisor.zeros:
         return None
     if divisor.size == 1:
         return Evidence(f"The divisor {wording.tensor(divisor)} is 0.", certain(origin, 0.9))
     return Evidence(
         f"{wording.share(divisor.zeros, divisor)}, the divisor, {wording.be(divisor.zeros, divisor)} 0.",
         certain(origin, 0.9),
+    )
+
+
+def _unmeasured(origin: Origin) -> Evidence | None:
+    """`v /= norm(v)`: the divisor was computed from memory that the quotient was written over."""
+    result = origin.result
+    if result is None or not result.nan:
+        return None  # an Inf may be an overflow
+    return Evidence(
+        f"{result.nan} of the {result.size} elements of the quotient are NaN although nothing that was divided is: 0 / 0. "
+        "The divisor itself could not be measured any more.",
+        0.6,
     )
 
 

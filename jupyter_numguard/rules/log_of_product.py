@@ -64,7 +64,7 @@ def detect(path: LineagePath) -> Evidence | None:
     """Zeros in the argument of a logarithm, and a product that made it."""
     origin = failing(path, {"log", "log2", "log10"}, ("forward", "update"))
     x = operand(origin, 0) if origin is not None else None
-    if origin is None or x is None or not x.zeros or not any(t.op == "prod" for t in producers(path)):
+    if origin is None or x is None or not x.zeros or not any(t.op in ("prod", "cumprod") for t in producers(path)):
         return None
     return Evidence(
         f"{wording.share(x.zeros, x)}, a product whose logarithm is taken, {wording.be(x.zeros, x)} 0.",

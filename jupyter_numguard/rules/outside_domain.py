@@ -72,6 +72,9 @@ _DOMAIN = {
     "logit": (0.0, 1.0, False),
 }
 
+# Of these a finite operand outside the domain is the only way to a non-finite result.
+_ONLY_DOMAIN = frozenset({"sqrt", "acos", "asin", "acosh"})
+
 
 def detect(path: LineagePath) -> Evidence | None:
     """The smallest or largest element of the operand, outside the operation's interval."""
@@ -79,6 +82,11 @@ def detect(path: LineagePath) -> Evidence | None:
     x = operand(origin, 0) if origin is not None else None
     if origin is not None and origin.op == "logit" and x is None:
         return Evidence("The argument of logit lies at or beyond 0 or 1; it was not measured.", 0.6)
+    if origin is not None and x is not None and x.min is None and origin.op in _ONLY_DOMAIN:
+        low, high, _ = _DOMAIN[origin.op]
+        ends = f"[{wording.number(low)}, {wording.number(high)}]"
+        text = f"{origin.op} of a number gives NaN only outside {ends}; its argument could not be measured."
+        return Evidence(text, 0.6)
     if origin is None or x is None or x.min is None or x.max is None:
         return None
     low, high, closed = _DOMAIN[origin.op]

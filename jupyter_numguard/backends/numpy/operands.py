@@ -19,7 +19,7 @@ MISSING: Any = object()
 # Operations of a library that are several ufuncs inside: the user wrote this call, not the ufunc that signalled.
 _COMPOSITES = frozenset(
     "sum cumsum prod cumprod mean median std var norm softmax log_softmax logsumexp sigmoid logit matmul inverse det solve "
-    "svd eigh cholesky kl_div cross_entropy normalize cosine_similarity segment_sum max min".split()
+    "svd eigh cholesky kl_div cross_entropy normalize cosine_similarity segment_sum max min corrcoef".split()
 )
 
 

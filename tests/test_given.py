@@ -1,0 +1,89 @@
+"""An operand without a name of its own is copied by its source text, so that a rewrite can be run on what failed."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+
+from jupyter_numguard.copies import Copies
+from jupyter_numguard.given import texts_of_operands
+
+from .harness import run
+
+
+@pytest.mark.parametrize(
+    ("source", "op", "phase", "count", "expected"),
+    [
+        ("torch.log(f(a)  + b)", "log", "forward", 1, ["f(a) + b"]),
+        ("z[i].log()", "log", "forward", 1, ["z[i]"]),
+        ("a / g(b)", "div", "forward", 2, ["a", "g(b)"]),
+        ("x /= g(b)", "div", "forward", 1, ["g(b)"]),
+        ("torch.softmax(scores, -1)", "softmax", "forward", 1, ["scores"]),
+        ("torch.softmax(scores, -1)", "exp", "forward", 1, []),
+        ("(1 - p) ** gamma", "pow", "backward", 2, ["1 - p"]),
+        ("torch.sqrt(s)", "sqrt", "backward", 2, []),
+        ("2 / x", "div", "forward", 2, [None, "x"]),
+        ("f(*xs)", "f", "forward", 1, []),
+    ],
+)
+def test_operands_have_texts(source: str, op: str, phase: Any, count: int, expected: list[str | None]) -> None:
+    """Operators, functions, methods and augmented assignments; nothing where it cannot be told which is which."""
+    body = ast.parse(source).body[0]
+    node = body.value if isinstance(body, ast.Expr) else body
+
+    texts = texts_of_operands(node, op, phase, count, lambda name: name == "torch")
+
+    assert expected == list(texts)
+
+
+def test_a_copy_stands_for_the_largest_part_that_it_is_a_copy_of() -> None:
+    """`f(self.x)` has a copy of its own: the call is not made, `self` is not needed."""
+    copies = Copies({"f(self.x)": 1.0, "self.x": 2.0, "y": 3.0})
+
+    node = copies.renamed(ast.parse("f(self.x) + self.x + y", mode="eval").body)
+
+    assert 6.0 == eval(compile(ast.fix_missing_locations(ast.Expression(node)), "", "eval"), {}, dict(copies.names))
+
+
+def first_rewrite(*cells: str) -> dict[str, Any]:
+    """The rewrite of the first diagnosis of the first alarm of the last cell."""
+    (answers,) = run([{"cells": list(cells), "traced": None}])
+    rewrite: dict[str, Any] = answers[-1].alarms[0]["diagnoses"][0]["rewrite"]
+    return rewrite
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import torch\ndef f(a):\n    return (a - 1).clamp(min=0)\nx = torch.ones(2)\ny = torch.log(f(x))\n",
+        "import torch\nxs = [torch.ones(2), torch.zeros(2)]\nfor i in range(2):\n    y = torch.log(xs[i])\n",
+        "import torch\nbatch = {'n': torch.zeros(2)}\ny = torch.ones(2) / batch['n']\n",
+        "import numpy as np\nclass S:\n    def fit(self, x):\n        self.s = x.std(0)\n        return x / self.s\n"
+        "y = S().fit(np.ones((3, 2)))\n",
+        "import torch\ndef f(p, gamma=0.5):\n    return ((1 - p) ** gamma).sum()\n"
+        "p = torch.ones(2, requires_grad=True)\nf(p).backward()\ng = p.grad\n",
+    ],
+)
+def test_a_rewrite_is_run_on_operands_without_a_name(cell: str) -> None:
+    """The result of a user's function, an element picked by a variable, of a dict, an attribute, a saved operand."""
+    rewrite = first_rewrite(cell)
+
+    assert rewrite["verified"], rewrite
+
+
+def test_the_gradient_is_checked_where_the_gradient_failed() -> None:
+    """A saved operand says nothing of its gradient; the note of a rewrite for a gradient speaks of it all the same."""
+    cell = "import torch\ndef f(p, gamma=0.5):\n    return ((1 - p) ** gamma).sum()\n"
+    cell += "p = torch.ones(2, requires_grad=True)\nf(p).backward()\ng = p.grad\n"
+
+    assert "gradient too" in first_rewrite(cell)["note"]
+
+
+def test_a_local_of_the_forward_pass_is_not_mistaken_for_a_global_of_the_same_name() -> None:
+    """In the backward pass the function has returned: its `x` is gone, and the notebook's `x` is another."""
+    cell = "import torch\nx = torch.full((2,), 5.0)\ndef f(q):\n    x = q * 1\n    return torch.sqrt(x).sum()\n"
+    cell += "w = torch.zeros(2, requires_grad=True)\nf(w).backward()\ng = w.grad\n"
+
+    assert not first_rewrite(cell)["verified"]
