@@ -10,6 +10,7 @@ import ast
 import re
 from itertools import pairwise
 
+from .inline import is_made
 from .matching import METAVARIABLE, Match, Reader, offsets, text_of
 from .model import SourceStatement
 from .purity import only_computes
@@ -88,7 +89,7 @@ class Hoists:
 
     def _place(self, term: Term) -> tuple[int, int, int] | None:
         statement = self._reader.sequence[term.home]
-        if statement.execution is None or not _is_run_once(term.node, statement):
+        if statement.execution is None or is_made(term.node) or not _is_run_once(term.node, statement):
             return None
         return term.home, *offsets(term.node, statement)
 

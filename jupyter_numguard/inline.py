@@ -1,6 +1,7 @@
-"""A call of a small function of the user's as the expression that it returns: `softmax(z)`, written `e / e.sum()` in its body.
+"""What the user wrote as the expression that it means: a small function's call as what it returns, a product without its sign.
 
-Only functions that bind names and then return: no loop, no branch, no default that the call leaves open but a constant.
+`softmax(z)` is then `e / e.sum()`, written in its body. Only functions that bind names and then return: no loop, no branch,
+no default that the call leaves open but a constant.
 """
 
 from __future__ import annotations
@@ -53,8 +54,23 @@ def inlined(call: ast.Call, function: ast.FunctionDef | ast.Lambda) -> ast.expr 
 
 
 def is_made(node: ast.AST) -> bool:
-    """Whether a node was made by inlining and stands nowhere in the user's source."""
+    """Whether a node was made here and stands nowhere in the user's source."""
     return getattr(node, "numguard_made", False)
+
+
+def negated(node: ast.expr) -> ast.expr | None:
+    """What a product, quotient or difference is the negative of: `k * x` of `-k * x`, `x - c` of `c - x`."""
+    match node:
+        case ast.BinOp(left=ast.UnaryOp(op=ast.USub(), operand=left), op=ast.Mult() | ast.Div() as op, right=right):
+            made = ast.BinOp(left, op, right)
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=ast.UnaryOp(op=ast.USub(), operand=right)):
+            made = ast.BinOp(left, op, right)
+        case ast.BinOp(left=left, op=ast.Sub() as op, right=right):
+            made = ast.BinOp(right, op, left)
+        case _:
+            return None
+    made.numguard_made = True  # type: ignore[attr-defined]
+    return made
 
 
 def _arguments(call: ast.Call, parameters: ast.arguments) -> dict[str, ast.expr] | None:

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .inline import function_named, inlined, is_made
+from .inline import function_named, inlined, is_made, negated
 from .model import LineagePath, SourceStatement, Span
 from .opnames import canonical_op
 from .repeatable import is_repeatable
@@ -33,6 +33,15 @@ _COMMUTATIVE = {"add", "mul", "logaddexp"}
 _MAX_DEPTH = 8  # how many bindings a name is followed through
 
 Bindings = dict[str, Term]
+
+
+def _pattern(op: str, *arguments: Term) -> Term:
+    return Term(op, tuple(zip(("x", "y"), arguments, strict=False)), ast.Name(op), 0)
+
+
+_ONE = Term(CONSTANT, (), ast.Constant(1), 0)
+_X = Term(METAVARIABLE, (), ast.Name("x"), 0)
+_SIGMOID = _pattern("div", _ONE, _pattern("add", _ONE, _pattern("exp", _pattern("neg", _X))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +212,26 @@ class Reader:
             if term.key == pattern.key:
                 yield bindings, used
             return
-        for written in self.expansions(term):
+        for seen in self.expansions(term):
+            written, inner = self._meant(pattern.op, seen)
             if written.op != pattern.op or written.op == OPAQUE:
                 continue
             for pairs in _pairings(pattern, written):
-                yield from self._match_all(pairs, bindings, (*used, written))
+                yield from self._match_all(pairs, bindings, (*used, written, *inner))
+
+    def _meant(self, op: str, term: Term) -> tuple[Term, tuple[Term, ...]]:
+        """A term as the operation that a pattern asks for, where it is that one written out; and what it is made of then.
+
+        `-k * x` is the negative of `k * x`, `1 / (1 + exp(-x))` the sigmoid of x.
+        """
+        if op == "neg" and term.op != op:
+            inner = negated(term.node)
+            if inner is not None:
+                return Term(op, (("x", self.term(inner, term.home)),), term.node, term.home), ()
+        if op == "sigmoid" and term.op == "div":
+            for bindings, used in self._match(_SIGMOID, term, {}, ()):
+                return Term(op, (("x", bindings["x"]),), term.node, term.home), used
+        return term, ()
 
     def _match_all(
         self, pairs: tuple[tuple[Term, Term], ...], bindings: Bindings, used: tuple[Term, ...]

@@ -104,10 +104,10 @@ class _Run:
         text = f"Run on the operands that failed: finite{', gradient too' if self.gradient_seen else ''}"
         if compared:
             text += f"; largest relative change {largest:.1g} on {compared} of {size} elements"
+            if compared < size:
+                text += f", the others are {where or 'where the original is not finite'}"
         else:
             text += "; the original has no finite element to compare with"
-        if compared < size:
-            text += f", the others are {where or 'where the original is not finite'}"
         return text + ("." if whole else "; only the rewritten expression was run, not the whole statement.")
 
     gradient_seen = False
