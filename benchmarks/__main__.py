@@ -1,6 +1,6 @@
 """Run every claim in a process of its own and print one table: `make bench`, or `python -m benchmarks [NAME ...]`.
 
-`--readme` also writes the table between the markers of README.md.
+`--readme` also writes the tables between the markers of docs/cost.md, and the rows that a reader asks for first into README.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from importlib import metadata
 from .pairs import Row, table
 
 HERE = pathlib.Path(__file__).parent
-README = HERE.parent / "README.md"
+README, COST = HERE.parent / "README.md", HERE.parent / "docs" / "cost.md"
+# The rows of the README: what a cell costs, watched and traced.
+FIRST = ("a trivial cell", "watch / plain", "trace / plain")
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
@@ -34,7 +36,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int)
     options.add_argument("--readme", action="store_true")
     chosen = options.parse_args()
-    parts = []
+    parts, first = [], []
     for name in chosen.names or claims():
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json"]
         if chosen.rounds:
@@ -44,15 +46,31 @@ def main() -> None:
         if ran.returncode:
             print(f"{name} failed:\n{ran.stderr[-2000:]}", file=sys.stderr)
         rows = [Row(**json.loads(line)) for line in ran.stdout.splitlines() if line.startswith("{")]
+        first += [row for row in rows if row.claim.startswith(FIRST)]
         parts.append(f"**{name.replace('_', ' ')}**\n\n{table(rows)}")
         print(parts[-1] + "\n", flush=True)
     if chosen.readme:
-        text = README.read_text(encoding="utf-8")
-        found = "\n\n".join([_where(), *parts])
-        new, number = re.subn(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{found}\n{END}", text, count=1, flags=re.DOTALL)
-        if not number:
-            raise SystemExit(f"README.md has no {BEGIN} … {END}")
-        README.write_text(new, encoding="utf-8")
+        _write(COST, "\n\n".join([_where(), *parts]))
+        _write(README, f"{brief(first)}\n\n{_where()}")
+
+
+def brief(rows: list[Row]) -> str:
+    """What was measured and what is promised, without the rest, as Markdown."""
+    lines = [f"| {row.claim} | {row.value:.3g} {row.unit} | {row.bar} | {row.note.partition(';')[0]} |" for row in rows]
+    return "\n".join(["| CPU time | measured | promised | beside it |", "|---|--:|--:|---|", *lines])
+
+
+def _write(page: pathlib.Path, found: str) -> None:
+    """Put it between the markers of a page.
+
+    Raises:
+        SystemExit: the page has none.
+    """
+    text = page.read_text(encoding="utf-8")
+    new, number = re.subn(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{found}\n{END}", text, count=1, flags=re.DOTALL)
+    if not number:
+        raise SystemExit(f"{page.name} has no {BEGIN} … {END}")
+    page.write_text(new, encoding="utf-8")
 
 
 def _where() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import NumguardError
 from .model import Finding, Report
+from .render import render_text
 from .session import Session, TraceOptions
 
 _session: Session | None = None
@@ -31,6 +32,10 @@ class PendingReport:
     def __repr__(self) -> str:
         return "<report pending>" if self._report is None else repr(self._report)
 
+    def __str__(self) -> str:
+        """The report as text, as under a cell."""
+        return repr(self) if self._report is None else render_text(self._report)
+
 
 def use_session(session: Session | None) -> None:
     """The notebook's session, while the extension is loaded: `last_report` then answers from it."""
@@ -44,7 +49,7 @@ def trace(*, stop: bool = False) -> Iterator[Any]:
 
         with jupyter_numguard.trace() as report:
             loss = train_step(batch)
-        assert report.verdict == "finite", report
+        assert report.verdict == "finite", str(report)
 
     The report covers the variables of the calling function and of its module. An exception of the block passes on; the
     report is complete then too. Works on the thread that runs the block only.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -31,6 +32,12 @@ model = torch.nn.Linear(8, 3)
 optimizer = torch.optim.SGD(model.parameters(), lr=1e4)
 loss = torch.zeros(1)""",
 }
+
+
+# A block that is a test is run by pytest, the others as cells.
+IS_TEST = re.compile(r"^def test_", re.M)
+# Inline code that is a command: what it begins with, and what must then be there.
+COMMAND = re.compile(r"`((?:make|pip install|python|jupyter|pre-commit) [^`]*)`")
 
 
 def fences(text: str) -> list[tuple[str, str]]:
@@ -75,30 +82,81 @@ def test_glossary_has_the_nine_categories() -> None:
     assert [(category.name, category.value) for category in Category] == rows
 
 
+def is_there(command: str) -> bool:
+    """Whether what a command names exists: a target of make, an extra, a file, a module, a subcommand."""
+    if make := re.match(r"make ([\w-]+)", command):
+        return make[1] in TARGETS
+    if install := re.match(r'pip install "?\.(?:\[([\w,]+)\])?"?$', command):
+        return set((install[1] or "").split(",")) <= EXTRAS | {""}
+    if module := re.match(r"(?:\S*/)?python -m ([\w.]+)( .*)?$", command):
+        return importlib.util.find_spec(module[1]) is not None and all(map(_is_named, (module[2] or "").split()))
+    if script := re.match(r"(?:\S*/)?python (\S+\.py)", command):
+        return (ROOT / script[1]).is_file()
+    return command in ("jupyter labextension list", "pre-commit install", "pip install jupyter_numguard")
+
+
+def _is_named(word: str) -> bool:
+    """A placeholder, an option of the benchmarks, a file, or a marker of a pytest run."""
+    known = re.fullmatch(r"[A-Z_]+|\[?--?\w+|\d+\]?|\"not|browser\"", word)
+    return known is not None or (ROOT / word).exists()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_in_documents_are_there(document: Path) -> None:
-    """Every command of a block that is no Python is a target of make, a test run, or an installation of what there is."""
-    lines = [
-        line for language, code in fences(document.read_text()) if language in ("", "sh") for line in code.splitlines()
-    ]
-    for line in lines:
-        make = re.match(r"make ([\w-]+)", line)
-        install = re.match(r'pip install "?\.(?:\[([\w,]+)\])?"?$', line)
-        is_picture = re.search(r"──|[│└├]", line)
+    """Every command, in a block that is no Python or inside a sentence, names a target, extra, file or module that there is."""
+    text = document.read_text()
+    lines = [line for language, code in fences(text) if language in ("", "sh") for line in code.splitlines()]
+    typed = [line for line in lines if line.strip() and not re.search(r"──|[│└├]", line)]  # the rest is a drawing
+    inline = COMMAND.findall(re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
 
-        assert not line.strip() or make or install or is_picture, line
-        assert make is None or make[1] in TARGETS
-        assert install is None or set((install[1] or "").split(",")) <= EXTRAS | {""}
+    assert [] == [command for command in [*typed, *inline] if not is_there(command)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_code_block_is_run_by_a_test(document: Path) -> None:
+    """Python stands in documents whose blocks are run here, and on the pages of rules, which tests/test_rules.py runs."""
+    name = str(document.relative_to(ROOT))
+    rule_page = document.parent.name == "rules" and document.name != "README.md"
+    known = {"", "sh", "python"} if name in GRANTED else {"", "sh"}
+    if rule_page:
+        known = {f"python {framework}" for framework in ("torch", "tensorflow", "numpy")}
+        assert "Made by scripts/rule_pages.py" in document.read_text()
+
+    assert set() == {language for language, _ in fences(document.read_text())} - known
+
+
+def test_the_pages_of_the_rules_are_their_docstrings() -> None:
+    """docs/rules/ is what scripts/rule_pages.py makes: the examples on the pages are those that run."""
+    done = subprocess.run(
+        [sys.executable, "scripts/rule_pages.py", "--check"], capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
 
 
 @pytest.mark.parametrize("document", GRANTED)
 def test_cells_in_documents_run(document: str) -> None:
     """The Python blocks of a document run as cells, one after the other, and what they are about happens."""
-    cells = [code for language, code in fences((ROOT / document).read_text()) if language == "python"]
-    ran = run_one([GRANTED[document], *cells])
+    blocks = [code for language, code in fences((ROOT / document).read_text()) if language == "python"]
+    ran = run_one([GRANTED[document], *(code for code in blocks if not IS_TEST.search(code))])
 
     assert [None] * len(ran) == [cell.error for cell in ran]
     assert ["loss"] == [f["variable"] for cell in ran for f in cell.alarms if f["variable"] == "loss"][:1]
+
+
+@pytest.mark.parametrize("document", GRANTED)
+def test_tests_in_documents_pass_and_can_fail(document: str, tmp_path: Path) -> None:
+    """The blocks that are tests pass under pytest; with a non-finite value in the block they fail and print the report."""
+    (block,) = [code for language, code in fences((ROOT / document).read_text()) if IS_TEST.search(code)]
+    (tmp_path / "test_good.py").write_text(block)
+    (tmp_path / "test_bad.py").write_text(block.replace("loss.backward()", "(loss / 0).backward()"))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    assert "1 failed, 1 passed" in done.stdout
+    assert "(loss / 0).backward()" in done.stdout
+    assert "FAILED test_bad.py" in done.stdout
+    assert re.search(r"AssertionError: .*holds", done.stdout), done.stdout
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *NOTEBOOKS], ids=lambda path: str(path.relative_to(ROOT)))

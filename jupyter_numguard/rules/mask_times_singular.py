@@ -28,7 +28,7 @@ loss = np.sum(mask * np.log(x))  # origin: NG304
 ```
 
 ## Use instead
-Make the *input* safe where the mask is 0; what comes out there is multiplied by 0 anyway.
+Make the input safe where the mask is 0; what comes out there is multiplied by 0 anyway.
 ```python torch
 import torch
 x = torch.tensor([0.0, 2.0], requires_grad=True)

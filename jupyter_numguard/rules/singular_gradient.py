@@ -26,7 +26,7 @@ g = tape.gradient(y, x)
 ```
 
 ## Use instead
-Keep the operand away from the singular point *before* the operation. A clamp or a selection after it is too late: the
+Keep the operand away from the singular point before the operation. A clamp or a selection after it is too late: the
 backward pass still goes through the singular derivative.
 ```python torch
 import torch

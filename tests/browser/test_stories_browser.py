@@ -26,8 +26,11 @@ DONE = """() => { const w = window.jupyterapp.shell.currentWidget;
     && w.sessionContext.session.kernel.status === 'idle'; }"""
 ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets.flatMap(c => c.model.type === 'code'
   ? c.model.outputs.toJSON().filter(o => o.output_type === 'error').map(o => o.ename + ': ' + o.evalue) : [])"""
+HEIGHT = """() => { const w = window.jupyterapp.shell.currentWidget.content;
+  return Math.ceil(w.widgets.reduce((sum, cell) => sum + cell.node.getBoundingClientRect().height, 0)); }"""
 REPORTS = """() => window.jupyterapp.shell.currentWidget.content.widgets.flatMap(c => c.model.type === 'code'
-  ? c.model.outputs.toJSON().filter(o => 'application/vnd.numguard.report+json' in (o.data ?? {})) : []).length"""
+  ? c.model.outputs.toJSON().filter(o => 'application/vnd.numguard.report+json' in (o.data ?? {})
+    && !('application/vnd.jupyter.widget-view+json' in o.data)) : []).length"""
 
 
 def open_story(lab: Lab, name: str) -> None:
@@ -55,8 +58,14 @@ def test_a_story_runs_to_its_end_and_shows_its_reports(lab: Lab, name: str) -> N
     run_to_the_end(lab)
 
     assert [] == lab.page.evaluate(ERRORS)
-    assert lab.page.evaluate(REPORTS) >= 3
-    expect(lab.panel).to_be_visible()
+    reports = lab.page.evaluate(REPORTS)
+    assert reports >= 3
+    expect(lab.panel.locator(".ng-strip .ng-nonfinite").first).to_be_attached()
+    lab.page.set_viewport_size({"width": 1400, "height": lab.page.evaluate(HEIGHT) + 200})  # all of it is drawn
+    expect(lab.cells.locator(".jp-Numguard-output > .jp-Numguard")).to_have_count(reports)
+    pictures = lab.cells.locator(".jp-OutputArea-output img")
+    expect(pictures.first).to_be_visible()
+    assert all(width > 0 for width in pictures.evaluate_all("l => l.map(e => e.naturalWidth)"))
     shoot(lab.page, name)
 
 
@@ -64,22 +73,26 @@ def test_a_story_runs_to_its_end_and_shows_its_reports(lab: Lab, name: str) -> N
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pictures_for_the_readme(lab: Lab, theme: str) -> None:
     """The cell that failed, its report, and the side panel."""
-    lab.page.set_viewport_size({"width": 1400, "height": 860})
-    open_story(lab, "c1-invalid-domain")
+    lab.page.set_viewport_size({"width": 1400, "height": 960})
+    open_story(lab, "quickstart")
     lab.theme(f"JupyterLab {theme.capitalize()}")
     lab.command("application:toggle-left-area")
     lab.command("numguard:open")
     run = """async () => { const w = window.jupyterapp.shell.currentWidget; const c = w.content;
-      c.activeCellIndex = c.widgets.findIndex(x => x.model.id === 'traced');
+      c.activeCellIndex = c.widgets.findIndex(x => x.model.id === 'backward');
       await window.jupyterapp.commands.execute('notebook:run-all-above');
       await window.jupyterapp.commands.execute('notebook:run-cell'); }"""
     lab.page.evaluate(run)
-    lab.page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
-    )
-    cell = lab.cells.filter(has_text="%%numguard").first
+    lab.page.wait_for_function(lab.IDLE)
+    cell = lab.cells.filter(has_text="positions.grad").first
     expect(cell.locator(".jp-OutputArea-output").last).to_be_visible()
+    expect(lab.status).to_contain_text("positions.grad")
+    edge = lab.panel.bounding_box()
+    assert edge is not None
+    lab.page.mouse.move(edge["x"] - 2, 400)  # the panel is made wider by its edge
+    lab.page.mouse.down()
+    lab.page.mouse.move(edge["x"] - 140, 400, steps=5)
+    lab.page.mouse.up()
     cell.scroll_into_view_if_needed()
-    expect(lab.status).to_contain_text("distance")
     lab.page.wait_for_timeout(1_000)  # the panel's picture and the editor's squiggle are drawn after the status
     shoot(lab.page, f"panel-{theme}")
