@@ -29,6 +29,7 @@ class Access:
         binds: Names that may be bound.
         certain: Names that are bound if the statement ends normally.
         augmented: Names bound by `+=` and its like: the object may stay the same.
+        replaced: Places that are given a new value, as text: "df["a"]".
         works: Whether values are used at all, or only handed on (`y = x`, `d = {"f": f}`).
         attributes: Names after a dot, of methods for example.
     """
@@ -39,6 +40,7 @@ class Access:
     binds: frozenset[str] = frozenset()
     certain: frozenset[str] = frozenset()
     augmented: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
     works: bool = True
     attributes: frozenset[str] = frozenset()
 
@@ -82,6 +84,7 @@ class _Reader(Expressions):
             binds=frozenset(self.binds),
             certain=frozenset(self.binds & self.defined),
             augmented=frozenset(self.augmented),
+            replaced=frozenset(self.replaced),
             works=any((isinstance(n, _WORKS) and not is_maker(n)) or is_open_index(n) for n in inner),
             attributes=frozenset(n.attr for n in inner if isinstance(n, ast.Attribute)),
         )

@@ -193,7 +193,7 @@ class Chronicle:
             mine = (names - told) & values.keys()
             told |= mine
             if mine:
-                access = Access(done.access.reads)  # what it bound is known
+                access = Access(done.access.reads, replaced=done.access.replaced)  # what it bound is known
                 self._versions.take(self._look(mine, values), done.run, access, done.parents)
 
     def end_cell(

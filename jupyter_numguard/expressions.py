@@ -84,6 +84,7 @@ class Expressions(ABC):
         self.reads: set[str] = set()
         self.paths: set[Path] = set()
         self.stores: set[Path] = set()
+        self.replaced: set[str] = set()
         self.binds: set[str] = set()
         self.augmented: set[str] = set()
         self.defined: set[str] = set()
@@ -152,6 +153,8 @@ class Expressions(ABC):
         elif isinstance(node, (ast.Attribute, ast.Subscript)):
             if isinstance(node, ast.Subscript):
                 self.expr(node.slice)
+            if (whole := self.path(node)) is not None:
+                self.replaced.add(whole[0] + "".join(whole[1]))
             path = self.path(node.value)
             if path is None:
                 self.expr(node.value)
@@ -264,6 +267,7 @@ class Expressions(ABC):
         inner.body(tree.body)
         self.reads |= inner.reads - self.defined
         self.paths |= {p for p in inner.paths if p[0] not in self.defined}
+        self.replaced |= inner.replaced
         self.stores |= {p for p in inner.stores if p[0] not in self.defined}
         self.binds |= inner.binds
         self.augmented |= inner.augmented

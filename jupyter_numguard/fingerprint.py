@@ -9,7 +9,7 @@ used, and the frameworks' backends. What is known of an object, by its type:
 | data frame | labels | | a digest per column and of the index |
 | dict, list, tuple, set, deque | length | of numbers and text only: of all of them | one per element |
 | function | code | | defaults, closure cells, attributes; the names that it reads |
-| generator | the instruction it waits at | | |
+| generator, built-in iterator | the instruction it waits at | | its variables; what it goes through, and how far it is |
 | torch module, user's class or instance, library object | | | attributes |
 
 An object that is none of these, a module of a library for example, is a value: its identity.
@@ -19,8 +19,12 @@ from __future__ import annotations
 
 import dis
 import functools
+import gc
+import itertools
 import marshal
+import operator
 import struct
+import warnings
 import zlib
 from collections import deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -50,6 +54,16 @@ FAR_CALLS = frozenset({"backward", "manual_backward"})  # writes gradients of te
 _PLAIN = frozenset({type(None), bool, int, str, bytes, float, complex})
 _SMALL = (bool, int, type(None), complex, range, slice, type(...), type(NotImplemented))
 _GENERATORS = (GeneratorType, CoroutineType, AsyncGeneratorType)
+# Built-in iterators, which say how far they are when they are asked how to make another one of them; of those over
+# dictionaries and sets that would list all that is left.
+_NO_ITEMS: dict[int, int] = {}
+_COUNTED = frozenset(map(type, (iter(_NO_ITEMS), iter(_NO_ITEMS.values()), iter(_NO_ITEMS.items()), iter(set[int]()))))
+_ITERATORS = (
+    frozenset(map(type, (iter([]), iter(()), iter(""), iter(range(0)))))
+    | {enumerate, zip, map, filter, reversed, type(reversed([])), itertools.count, itertools.cycle, itertools.chain}
+    | {itertools.islice}
+    | _COUNTED
+)
 _MODULE_PARTS = frozenset({"._parameters", "._buffers", "._modules"})  # torch shows their elements as attributes
 
 
@@ -126,6 +140,8 @@ class Camera:
             return owner is not None and not isinstance(owner, ModuleType)
         if issubclass(cls, (dict, list, tuple, set, frozenset, deque, FunctionType, MethodType, functools.partial)):
             return not issubclass(cls, FunctionType) or self._is_users(value)
+        if cls in _ITERATORS:
+            return True
         if issubclass(cls, (type, *_GENERATORS)):
             return not issubclass(cls, type) or bool(self._class_parts(value))
         owner, is_scalar = self._owner(value)
@@ -171,6 +187,8 @@ class Camera:
             self._parts(node, [(".func", value.func), (".args", value.args), (".keywords", value.keywords)])
         elif issubclass(cls, _GENERATORS):
             self._generator(node, value)
+        elif cls in _ITERATORS:
+            self._parts(node, [(f".<state>[{i}]", v) for i, v in enumerate(_state_of(value))])
         elif issubclass(cls, type):
             self._parts(node, self._class_parts(value))
         elif issubclass(cls, ModuleType):
@@ -212,6 +230,8 @@ class Camera:
                 node.parts.update((s, Digest(d)) for s, d in content.items() if s)
                 node.digest = content.get("")
                 return
+        if type(value) is functools._lru_cache_wrapper:
+            node.light = value.cache_info()  # its contents are out of sight
         attributes = list(self._inside.attributes(value))
         is_module = {suffix for suffix, _ in attributes}.issuperset(_MODULE_PARTS)
         for suffix, child in attributes:
@@ -226,6 +246,7 @@ class Camera:
     def _dict(self, node: Node, value: Any) -> None:
         items = list(dict.items(value))
         node.light = len(items)
+        node.is_table = True
         if len(items) > MAX_PARTS and _is_plain(k for pair in items for k in pair):
             node.digest = zlib.crc32(marshal.dumps(items, 2))
             return
@@ -275,6 +296,10 @@ class Camera:
                 continue
         self._parts(node, [(f".{k}", v) for k, v in list(value.__dict__.items())])
         self._code(node, value.__code__, value.__globals__)
+        if value.__globals__ is not self._namespace and is_user_file(value.__code__.co_filename):
+            space = value.__globals__  # a module's of the user's, or a script's that `%run` ran
+            names = sorted(n for n in names_in(value.__code__)[0] if n in space)
+            self._parts(node, [(f".__globals__[{n!r}]", space[n]) for n in names])
 
     def _generator(self, node: Node, value: Any) -> None:
         kind = {GeneratorType: "gi", CoroutineType: "cr", AsyncGeneratorType: "ag"}[
@@ -284,6 +309,8 @@ class Camera:
         node.light = frame.f_lasti if frame is not None else None
         if frame is not None:
             self._code(node, getattr(value, f"{kind}_code"), frame.f_globals)
+            # Not `f_locals`, which would make the frame keep a dictionary of them.
+            self._parts(node, [(f".<frame>[{i}]", v) for i, v in enumerate(gc.get_referents(value)) if v is not frame])
 
     def _code(self, node: Node, code: CodeType, space: object) -> None:
         names, attributes = names_in(code)
@@ -308,6 +335,16 @@ class Camera:
         if users:
             parts += [(f".__bases__[{i}]", b) for i, b in enumerate(cls.__bases__) if b is not object]
         return parts
+
+
+def _state_of(iterator: Any) -> tuple[object, ...]:
+    """What a built-in iterator goes through, and how far it is; nothing is taken from it."""
+    if type(iterator) in _COUNTED:
+        return (operator.length_hint(iterator),)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # itertools' own way goes with Python 3.14
+        _, *state = iterator.__reduce__()
+    return tuple(part for s in state for part in (s if type(s) is tuple else (s,)))
 
 
 def _is_plain(values: Iterable[object]) -> bool:

@@ -37,6 +37,7 @@ class Node:
         memory: Identity of the memory that it shares with views; None if it has none.
         is_far: Its code may run a backward pass, which writes to tensors that no attribute leads to from there.
         takes_gradient: A backward pass may write to it.
+        is_table: Its parts stay where they are when others come and go: one is read without the others (a dict).
     """
 
     parts: dict[str, Hashable] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Node:
     memory: Hashable = None
     is_far: bool = False
     takes_gradient: bool = False
+    is_table: bool = False
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 from .access import Access
 from .model import Counts, ExecutionRef, Statement, StepState
-from .picture import WHOLE, Link, Look, Picture, differs
+from .picture import WHOLE, Digest, Link, Look, Picture, differs
 
 Change = Literal["bound", "mutated", "deleted", "external"]
 MAX_EXECUTIONS = 2_000  # whose versions are kept; of older ones only the numbers stay
@@ -153,7 +153,7 @@ class Versions:
             )
             (execution.external if external else execution.bound).add(name)
         self._forget_unreached()
-        self._note_changes(changed, run, parents, frozenset(bound), external=external)
+        self._note_changes(changed, run, access, parents, frozenset(bound), external=external)
         return unproved
 
     def _forget_unreached(self) -> None:
@@ -175,10 +175,15 @@ class Versions:
                 execution.bound.discard(name)
 
     def _note_changes(
-        self, changed: Mapping[int, set[str]], run: Run, parents: tuple[Version, ...], bound: frozenset[str],
-        *, external: bool,
+        self, changed: Mapping[int, set[str]], run: Run, access: Access, parents: tuple[Version, ...],
+        bound: frozenset[str], *, external: bool,
     ) -> None:  # fmt: skip
         execution = run.execution
+
+        def replaced(part: str, holders: Mapping[str, str]) -> bool:
+            """Whether the statement puts something new there: of a column, other writes may change a few rows."""
+            return any(path + part in access.replaced for path in holders.values())
+
         for oid, parts in changed.items():
             holders = self.picture.holders(oid)
             if not holders:
@@ -190,10 +195,16 @@ class Versions:
             if len(parts) == 1 and WHOLE not in parts:
                 name += next(iter(parts))
             written = self._written.setdefault(oid, {})
-            past = [written[WHOLE]] if WHOLE in parts and WHOLE in written else []
-            version = self._version(run, "external" if external else "mutated", name, (*parents, *past))
-            for part in parts:
-                written[part] = version
+            node = self.picture.nodes[oid]
+            groups = [parts - {WHOLE}, parts & {WHOLE}] if node.is_table else [parts]
+            for group in filter(None, groups):
+                past = {
+                    written[part]
+                    for part in group & written.keys()
+                    if part == WHOLE or (isinstance(node.parts.get(part), Digest) and not replaced(part, others))
+                }
+                version = self._version(run, "external" if external else "mutated", name, (*parents, *past))
+                written.update(dict.fromkeys(group, version))
             (execution.external if external else execution.mutated).update(others)
 
     def _version(self, run: Run, change: Change, name: str, parents: tuple[Version, ...]) -> Version:
@@ -216,7 +227,8 @@ class Versions:
         way, token = self.picture.follow(name, suffixes)
         for oid, suffix in way:
             written = self._written.get(oid, {})
-            found.update(written[p] for p in (suffix, WHOLE) if p in written)
+            own = (suffix,) if self.picture.nodes[oid].is_table else (suffix, WHOLE)
+            found.update(written[p] for p in own if p in written)
         if not way_only:
             for oid in self.picture.below(token):
                 found.update(self._written.get(oid, {}).values())
