@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import overrides
-from torch._C import DisableTorchFunction
+from torch._C import DisableTorchFunction, _AutoDispatchBelowAutograd
 from torch.nn.modules import module
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 from torch.utils import _python_dispatch
@@ -30,8 +30,8 @@ from ..base import Backend, Probe
 from ..digest import digest, memory
 from . import values
 from .containers import children
-from .dense import hidden, is_simple, plain, values_of, why_unreadable
-from .flags import collect, launch
+from .dense import hidden, is_alone, is_simple, plain, values_of, why_unreadable
+from .flags import collect, is_ready, launch, look
 
 
 class TorchBackend(Backend):
@@ -108,6 +108,10 @@ class TorchBackend(Backend):
 
     def probe(self, tensors: Sequence[Any]) -> Probe:
         """Flags: known at once on the host, pending on devices. None are asked while a CUDA graph is captured."""
+        if is_alone():
+            with DisableTorchFunction(), _AutoDispatchBelowAutograd():
+                if all(map(is_ready, tensors)):
+                    return look(tensors)
         with hidden():
             return launch([values_of(t) for t in tensors])
 

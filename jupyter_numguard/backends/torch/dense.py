@@ -21,12 +21,14 @@ from torch._C import (
     _AutoDispatchBelowAutograd,
     _DisableTorchDispatch,
     _dispatch_keys,
+    _len_torch_dispatch_stack,
 )
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]  # not in its stubs
 
 _functorch = torch._C._functorch
-_PLAIN_TYPES = {torch.Tensor, torch.nn.Parameter}
+is_wrapped = _functorch.is_functorch_wrapped_tensor
+PLAIN_TYPES = {torch.Tensor, torch.nn.Parameter}
 COMPRESSED = {torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc}
 _OPAQUE = {getattr(torch, "_mkldnn", None)}
 _FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
@@ -76,11 +78,17 @@ class hidden:
             guard.__exit__(kind, error, trace)
 
 
+def is_alone() -> bool:
+    """Whether neither a dispatch mode nor a functorch transform of the user is entered on this thread: then a detached
+    look needs torch functions and gradients switched off and no more than that."""
+    return not _len_torch_dispatch_stack() and _functorch.peek_interpreter_stack() is None
+
+
 def is_simple(t: Any) -> bool:
     """Whether the facts of `t` (not its values) can be read with no more than torch functions switched off: an exact,
     strided tensor. Call it under `DisableTorchFunction`, which costs a tenth of `hidden`."""
     return (
-        type(t) in _PLAIN_TYPES
+        type(t) in PLAIN_TYPES
         and t.layout is torch.strided
         and not t.is_nested
         and not _functorch.is_functorch_wrapped_tensor(t)
@@ -94,7 +102,7 @@ def _class(name: str, module: str) -> type | None:
 
 def _inner(t: Any) -> Any:
     """The tensor that a wrapper known to torch itself holds, without a collective; `t` if it is none."""
-    if type(t) in _PLAIN_TYPES:
+    if type(t) in PLAIN_TYPES:
         return t
     for name, module, attribute in (
         ("DTensor", "torch.distributed.tensor", "_local_tensor"),
@@ -115,7 +123,7 @@ def plain(t: Any) -> torch.Tensor:
     t = _inner(t)
     while _functorch.is_functorch_wrapped_tensor(t):
         t = _functorch.get_unwrapped(t)
-    if type(t) not in _PLAIN_TYPES:
+    if type(t) not in PLAIN_TYPES:
         t = torch.Tensor.as_subclass(t, torch.Tensor)
     out: torch.Tensor = t
     return out
@@ -127,7 +135,7 @@ def why_unreadable(t: Any) -> str | None:
     Call it under `hidden`; under `DisableTorchFunction` is enough for what `is_simple`.
     """
     cls = type(t)
-    if cls not in _PLAIN_TYPES:
+    if cls not in PLAIN_TYPES:
         fake = _class("FakeTensor", "torch._subclasses.fake_tensor")
         if fake is not None and issubclass(cls, fake):
             return "fake tensor: no data"
@@ -163,7 +171,7 @@ def why_unreadable(t: Any) -> str | None:
         return None
     if address == 0 or _extent(t) > held:
         # A wrapper may also keep a storage of length 0.
-        wrapper = cls not in _PLAIN_TYPES and _dispatch_keys(t).has(DispatchKey.Python)
+        wrapper = cls not in PLAIN_TYPES and _dispatch_keys(t).has(DispatchKey.Python)
         return f"tensor subclass {cls.__name__}" if wrapper else "its storage was freed or shrunk"
     return None
 

@@ -7,18 +7,20 @@ largest magnitude, which no dtype rounds to Inf. `launch` never waits for a devi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from ..base import Probe
 from ..bits import has_nonfinite
 from ..digest import memory
-from .dense import FLOAT8, as_real, can_be_nonfinite, pieces
+from .dense import FLOAT8, PLAIN_TYPES, as_real, can_be_nonfinite, is_wrapped, pieces
 
 _INF = float("inf")
 _SMALL = 4096  # elements; below it a call costs more than its memory traffic: such tensors are looked at together
 _BUFFER = 1 << 18  # elements that are copied together at most
+_WIDE = (torch.float32, torch.float64)
 _HALVES = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 _INTERRUPTIBLE = 1 << 26  # elements between two chances for a KeyboardInterrupt: about 0.1 s
 
@@ -42,6 +44,29 @@ def launch(values: Sequence[torch.Tensor | None]) -> Probe:
             on_device.setdefault(t.device, []).append((i, as_real(t)))
     _look_on_host(on_host, flags)
     return Probe(flags, [_launch_on_device(tensors) for tensors in on_device.values()])
+
+
+def is_ready(t: Any) -> bool:
+    """Whether `values_of` would answer `t` itself, and its memory is contiguous float32 or float64 of the host.
+
+    Each fact is asked in the cheapest way: of small tensors the Python around a reduction is the cost.
+    """
+    return (
+        type(t) in PLAIN_TYPES
+        and t.dtype in _WIDE
+        and t.is_cpu
+        and t.layout is torch.strided
+        and not t.is_nested
+        and not is_wrapped(t)
+        and t.is_contiguous()
+    )
+
+
+def look(tensors: Sequence[torch.Tensor]) -> Probe:
+    """`launch` of tensors that are all `is_ready`."""
+    flags: list[bool | None] = [False] * len(tensors)
+    _look_on_host([(i, t) for i, t in enumerate(tensors) if t.numel()], flags)
+    return Probe(flags, [])
 
 
 def collect(probes: Sequence[Probe]) -> None:
@@ -82,7 +107,11 @@ def _in_memory_order(t: torch.Tensor) -> torch.Tensor:
 
 
 # --- host -------------------------------------------------------------------------------------------------------------
-def _look_on_host(tensors: Iterable[tuple[int, torch.Tensor]], flags: list[bool | None]) -> None:
+def _look_on_host(tensors: Sequence[tuple[int, torch.Tensor]], flags: list[bool | None]) -> None:
+    if len(tensors) == 1:
+        [(i, t)] = tensors
+        flags[i] = _is_nonfinite(t)
+        return
     small: dict[torch.dtype, list[tuple[int, torch.Tensor]]] = {}
     held: dict[torch.dtype, int] = {}
     for i, t in tensors:
@@ -112,7 +141,7 @@ def _is_nonfinite(t: torch.Tensor) -> bool:
     name = _HALVES.get(dtype)
     if name is not None and t.is_contiguous():
         return has_nonfinite(memory(t.data_ptr(), t.numel() * 2).view("uint16"), name)
-    if t.numel() <= _SMALL or name is not None:
+    if name is not None:
         return _extremes_nonfinite(t)
     if t.numel() <= _INTERRUPTIBLE:
         return _may_be_nonfinite(t) and _extremes_nonfinite(t)
