@@ -8,8 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
+import venv
 import zipfile
 from pathlib import Path
 
@@ -108,18 +110,21 @@ def test_wheel_is_small(wheel: Path) -> None:
 
 
 def test_jupyterlab_shows_it_enabled_without_node(wheel: Path, tmp_path: Path) -> None:
-    """Installed where no Node is on the PATH, JupyterLab lists the extension as enabled."""
-    target = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(target)]
-    subprocess.run([*pip, str(wheel)], check=True, timeout=120)
-    nowhere = tmp_path / "bin"
-    nowhere.mkdir()
-    env = {**os.environ, "PATH": str(nowhere), "JUPYTER_PATH": str(target / "share" / "jupyter"), "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyterlab.labextensions", "list"], env=env, capture_output=True, text=True, timeout=120
-    )
+    """Installed into a fresh environment from which no Node can be reached, JupyterLab lists the extension as enabled."""
+    venv.create(tmp_path / "env", symlinks=True, with_pip=False)
+    python = tmp_path / "env" / "bin" / "python"
+    install = ["--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True, timeout=120)
+    # JupyterLab itself is that of the tests; the extension is found in the environment's own folder.
+    (site,) = tmp_path.glob("env/lib/*/site-packages")
+    (site / "jupyterlab.pth").write_text(sysconfig.get_path("purelib"))
+    env = {"PATH": str(python.parent), "HOME": str(tmp_path)}
+    subprocess.run([python, "-c", "import shutil; assert not shutil.which('node')"], env=env, check=True, timeout=120)
+    command = [python, "-m", "jupyterlab.labextensions", "list"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
 
     listed = re.sub(r"\x1b\[[\d;]*m", "", done.stdout + done.stderr)
+    assert f"{tmp_path}/env/share/jupyter/labextensions" in listed
     assert re.search(r"jupyter-numguard v0\.1\.0 enabled +(OK|ok)", listed), listed
 
 
