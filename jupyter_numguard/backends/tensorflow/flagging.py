@@ -20,11 +20,10 @@ import tensorflow as tf
 
 from . import private
 from .graph import FlaggedGraph, GraphPlace, Node
+from .looks import SMALL, look_at, nothing, table
 
 TICKS = float(1 << 24)  # graph executions per step; with float64, 2**29 steps are exact
 SCOPE = "numguard_flags"
-_SMALL = 32_768  # elements up to which telling NaN from Inf costs next to nothing
-_SUMMARISED = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
 
 _NOTHING = Node("NoOp", "", GraphPlace(None, None, "", "", False), frozenset(), is_source=False, is_wide=True)
 
@@ -47,6 +46,7 @@ class Flagging:
 
     def __init__(self) -> None:
         self._state: Any = None
+        self._on_host = not private.has_devices()
 
     def begin(self, flagged: FlaggedGraph) -> None:
         """At the top of an outermost graph: a new step begins."""
@@ -63,17 +63,10 @@ class Flagging:
     def flag(self, flagged: FlaggedGraph, tensor: Any, node: Node) -> bool:
         """Add the flag of one float result; False if its dtype has none."""
         with private.stop_recording(), tf.name_scope(SCOPE):
-            if tensor.dtype.is_complex:
-                flag = _plain(tf.math.real(tensor)) + _plain(tf.math.imag(tensor))
-            elif tensor.dtype not in _SUMMARISED:
-                return False
-            elif flagged.is_xla:
-                flag = _plain(tensor)
-            else:
-                flag = private.gen_debug_ops.debug_numeric_summary_v2(
-                    tensor, tensor_debug_mode=8 if node.is_wide else 2, tensor_id=-1
-                )
-        flagged.flags.append(flag)
+            look = look_at(tensor, is_xla=flagged.is_xla, is_wide=node.is_wide, on_host=self._on_host)
+        if look is None:
+            return False
+        flagged.flags.append(look)
         return True
 
     def is_wide(self, flagged: FlaggedGraph, tensor: Any, operands: Iterable[int]) -> bool:
@@ -82,7 +75,7 @@ class Flagging:
         return (
             flagged.is_xla
             or tensor.dtype.is_complex
-            or (size is not None and size <= _SMALL)
+            or (size is not None and size <= SMALL)
             or any(flagged.nodes[i].op == "Const" or flagged.nodes[i].is_wide for i in operands)
         )
 
@@ -93,7 +86,7 @@ class Flagging:
                 return []
             flagged.nodes.append(_NOTHING)  # all is wrapped up; the graphs within still tell what was lost
             with private.stop_recording(), tf.name_scope(SCOPE):
-                flagged.flags.append(tf.zeros(3))
+                flagged.flags.append(nothing())
         root = flagged.root
         is_outermost = flagged.outer is None
         with private.stop_recording(), tf.name_scope(SCOPE):
@@ -102,7 +95,7 @@ class Flagging:
             state = _read(flagged, self._state)
             step, now = state[0], state[0] * TICKS + state[1] + 1.0
             run = _read(flagged, flagged.runs) + (0.0 if flagged.is_backward else 1.0)
-            nonfinite = _rows(flagged)
+            nonfinite = table(flagged.flags)
             before = _read(flagged, flagged.memory)
             is_kept = tf.logical_or(state[2] > 0.0, tf.floor(before[:, :2] / TICKS) >= step)
             times = tf.where(is_kept, before[:, :2], tf.zeros_like(before[:, :2]))
@@ -146,26 +139,3 @@ def _read(flagged: FlaggedGraph, variable: Any) -> Any:
 
 def _assign(flagged: FlaggedGraph, variable: Any, value: Any) -> Any:
     return private.assign_in_graph(_handle(flagged, variable), value)
-
-
-def _rows(flagged: FlaggedGraph) -> Any:
-    """[n, 2] bool: NaN, Inf. A flag that does not tell them apart counts as Inf."""
-    wide = [i for i, node in enumerate(flagged.nodes) if node.is_wide]
-    narrow = [i for i, node in enumerate(flagged.nodes) if not node.is_wide]
-    parts = []
-    if wide:
-        table = tf.stack([flagged.flags[i] for i in wide])  # [n, 3]: -Inf, Inf, NaN, 0 where absent
-        is_inf = tf.logical_or(tf.not_equal(table[:, 0], 0.0), tf.not_equal(table[:, 1], 0.0))
-        parts.append(tf.stack([tf.not_equal(table[:, 2], 0.0), is_inf], axis=1))
-    if narrow:
-        column = tf.stack([flagged.flags[i] for i in narrow])[:, 1] > 0.0  # [n, 2]: id, any
-        parts.append(tf.stack([tf.zeros_like(column), column], axis=1))
-    order = np.argsort(np.array(wide + narrow))
-    return tf.gather(tf.concat(parts, 0), order)
-
-
-def _plain(tensor: Any) -> Any:
-    """The same three numbers from operations that XLA knows and fuses."""
-    x = tf.cast(tensor, tf.float32) if tensor.dtype.size < 4 else tensor
-    nan, inf = tf.reduce_any(tf.math.is_nan(x)), tf.reduce_any(tf.math.is_inf(x))
-    return tf.stack([tf.constant(0.0), tf.cast(inf, tf.float32), tf.cast(nan, tf.float32)])

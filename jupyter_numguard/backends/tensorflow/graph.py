@@ -13,6 +13,7 @@ from typing import Any
 
 from ...opevents import OpEvent, Scope
 from .capture import Capture
+from .looks import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class FlaggedGraph:
         nodes: In the order of building.
         of: Tensor name -> the nodes whose values it holds.
         callees: Name of a tensor that wraps others up -> names of the graphs that filled it.
-        flags: The flag tensors, while the graph is built.
+        flags: How each node is looked at, while the graph is built.
         writes: (the handle's tensor in the graph, nodes of the value written).
         outs: Nodes of the function's results.
         memory: The variable that holds each node's times, [n, 3] (NaN, Inf, run).
@@ -118,7 +119,7 @@ class FlaggedGraph:
     nodes: list[Node] = field(default_factory=list)
     of: dict[str, frozenset[int]] = field(default_factory=dict)
     callees: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    flags: list[Any] = field(default_factory=list)
+    flags: list[Look] = field(default_factory=list)
     writes: list[tuple[Any, frozenset[int]]] = field(default_factory=list)
     outs: frozenset[int] = frozenset()
     memory: Any = None

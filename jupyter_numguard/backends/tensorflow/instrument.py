@@ -22,6 +22,8 @@ from .graph import FlaggedGraph, GraphPlace, Node, Root
 from .lines import place_of
 from .optables import CALLS, MOVING, PYTHON_CALLS, SCRATCH, SOURCES, writes
 
+_KEEPING = frozenset("Mul RealDiv Add AddV2 Sub".split())  # with a small constant (`_keeps`)
+
 
 class Instrument:
     """The instrumented graphs of one trace.
@@ -120,7 +122,7 @@ class Instrument:
         operands = flagged.nodes_of(inputs)
         if writes(op):
             flagged.writes.append((inputs[0], operands))
-        elif op in MOVING:
+        elif op in MOVING or _keeps(op, inputs):
             for tensor in outputs:
                 flagged.of[tensor.name] = operands
         else:
@@ -193,6 +195,22 @@ class Instrument:
 
 def _tensors(results: Any) -> list[Any]:
     return [t for t in tf.nest.flatten(results, expand_composites=True) if isinstance(t, tf.Tensor)]
+
+
+def _keeps(op: str, inputs: Sequence[Any]) -> bool:
+    """Whether one operand is a constant so small that the result is non-finite exactly where the other operand is.
+
+    An optimizer's `(1 - beta) * x` and `x + epsilon`: a finite number times at most 1 is finite, plus at most 1 rounds to
+    itself where it is large; a NaN or an Inf stays one.
+    """
+    if op not in _KEEPING or len(inputs) != 2 or not inputs[0].dtype.is_floating:
+        return False
+    for tensor in inputs[1:] if op == "RealDiv" else inputs:
+        if getattr(tensor, "op", None) is not None and tensor.op.type == "Const" and tensor.shape.rank == 0:
+            size = abs(float(private.tensor_util.constant_value(tensor)))
+            if 1 <= size < np.inf if op == "RealDiv" else (0 < size <= 1 if op == "Mul" else size <= 1):
+                return True
+    return False
 
 
 def _is_finite_constant(tensor: Any) -> bool:
