@@ -64,7 +64,8 @@ def test_a_story_runs_to_its_end_and_shows_its_reports(lab: Lab, name: str) -> N
     lab.page.set_viewport_size({"width": 1400, "height": lab.page.evaluate(HEIGHT) + 200})  # all of it is drawn
     expect(lab.cells.locator(".jp-Numguard-output > .jp-Numguard")).to_have_count(reports)
     pictures = lab.cells.locator(".jp-OutputArea-output img")
-    expect(pictures.first).to_be_visible()
+    if name != "quickstart":
+        expect(pictures.first).to_be_visible()
     assert all(width > 0 for width in pictures.evaluate_all("l => l.map(e => e.naturalWidth)"))
     lab.page.locator(".jp-NotebookPanel .jp-WindowedPanel-outer").evaluate("e => { e.scrollTop = 0; }")
     shoot(lab.page, name)
