@@ -45,6 +45,7 @@ class _Glance:
         leaves: (path, root, memory, framework, in a data frame) of every tensor that the statement could touch.
         probes: Per backend: the flags of those that may have changed, and their positions in `leaves`.
         places, looked: As in `StatementRun`.
+        ids, moved: Of what it binds: the objects before it, and the names that led to others after it.
     """
 
     index: int
@@ -60,6 +61,8 @@ class _Glance:
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
     places: Mapping[str, frozenset[str]] = field(default_factory=dict)
     looked: frozenset[str] = frozenset()
+    ids: dict[str, int] = field(default_factory=dict)
+    moved: frozenset[str] = frozenset()
 
 
 class Execution:
@@ -158,7 +161,8 @@ class Execution:
         words = words_of(code)
         self._note_touched(words, self._namespace())  # what it deletes or binds anew may end with code of its own
         index = self._begun = self._begun + 1
-        self._open.append(_Glance(index, statement, line, reads, binds, Written(), words=words))
+        ids = {n: id(v) for n, v in self._users().items() if n in binds}
+        self._open.append(_Glance(index, statement, line, reads, binds, Written(), words=words, ids=ids))
         if self.recorder is not None:
             self.recorder.log.statement = index
             self.recorder.refresh()
@@ -201,6 +205,7 @@ class Execution:
         statement = done.statement
         done.binds = done.binds.union(bound)
         namespace = self._namespace()
+        done.moved = frozenset(n for n in done.binds if done.ids.get(n) != id(namespace.get(n)))
         names = (statement.reads | statement.binds) if statement is not None else done.reads
         touched, functions = reach(names | done.reads & self.outputs, namespace, self._home)
         own = statement.written if statement is not None else Written()
@@ -273,6 +278,12 @@ class Execution:
                 glance.probes.append((backend, backend.probe(values), positions))
             except Exception:  # one that cannot be read: the statement is not attributed, the check at the end stands
                 continue
+
+    def take_back(self) -> None:
+        """The last statement failed: it has bound only what leads elsewhere now."""
+        last = max((g for g in self._done if not g.is_outside), key=lambda g: g.index, default=None)
+        if last is not None:
+            last.binds &= last.moved
 
     # --- the end ----------------------------------------------------------------------------------------------------
     @property

@@ -136,6 +136,8 @@ class Session:
         error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
         count = getattr(result, "execution_count", None) or execution.ref.count
         execution.set_count(count)
+        if error is not None:
+            execution.take_back()
         roots = {**self.roots(), **self._outputs.of(execution.outputs)}
         shown = getattr(result, "result", None)
         if shown is not None:

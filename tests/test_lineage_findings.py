@@ -169,3 +169,10 @@ def test_a_variable_is_named_by_its_name_not_by_the_output_that_shows_it() -> No
     )
 
     assert ["a.w"] == [f["variable"] for f in ran[2].findings]
+
+
+def test_a_statement_that_failed_made_nothing_non_finite() -> None:
+    """`b = b * gone` raises: b is what it was, and is not told again with that line as its origin."""
+    [ran] = run([{"cells": ["import numpy as np", "b = np.log(np.zeros(2) - 1.)", "b = b * gone"], "traced": []}])
+
+    assert (1, 0, False) == (len(ran[1].alarms), len(ran[2].alarms), ran[2].ok)
