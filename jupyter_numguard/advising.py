@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from .attempt import trier
 from .diagnose import diagnose
 from .findings import Explained
-from .model import Diagnosis, Finding, Origin
+from .model import Diagnosis, Finding, Origin, Place
 from .purity import is_pure_layer
 from .reach import library_names
 from .rewrite import load_rewrites
@@ -32,14 +32,15 @@ def diagnosed(explained: Sequence[Explained], roots: Mapping[str, object], cell:
     aliases = tuple((name, dotted) for name, (dotted, _) in libraries.items())
     modules = {name: value for name, (_, value) in libraries.items()}
     modules |= {name: value for name, value in roots.items() if is_pure_layer(value)}
-    known: dict[tuple[Origin, bool], tuple[Diagnosis, ...]] = {}
+    known: dict[tuple[Origin, bool, tuple[Place, ...]], tuple[Diagnosis, ...]] = {}
     out = []
     for e in explained:
         origin = e.finding.origin
         if origin is None:
             out.append(e.finding)
             continue
-        same = (origin, any(".grad" in path for path in (e.finding.variable, *e.finding.aliases)))
+        of_gradient = any(".grad" in path for path in (e.finding.variable, *e.finding.aliases))
+        same = (origin, of_gradient, e.path.others)
         if same not in known:
             path = dataclasses.replace(e.path, aliases=aliases, taken=frozenset(roots))
             samples = dict(e.samples)

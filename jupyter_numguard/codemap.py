@@ -116,14 +116,14 @@ class CodeMap:
         return None
 
     def names_at(self, site: Site) -> tuple[tuple[str, ...], str | None]:
-        """Paths that the failing statement and the statements that bind its names load, and the path that it binds."""
+        """Paths that the failing statement loads, those that bind its names and its later readers; and the path that it binds."""
         source = self.source_of(site.code, site.file)
         span = span_of(site.code, site.lasti) if site.code is not None else None
         column = span.column if span is not None and span.line == site.line else None
         node = source.node_at(site.line + source.offset, column) if source is not None else None
         if source is None or node is None:
             return (), None
-        paths = [p for n in (node, *source.binders(node)) for p in source.paths_in(n)]
+        paths = [p for n in (node, *source.binders(node), *source.following(node)) for p in source.paths_in(n)]
         return tuple(dict.fromkeys(paths)), source.target_of(node, span)
 
     def place_of(self, site: Site) -> Place:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from textwrap import dedent
 
-from .model import Diagnosis, Evidence, LineagePath, RewriteAdvice
+from .model import Diagnosis, Evidence, LineagePath, Place, RewriteAdvice
 from .propose import propose
 from .rewrite import Proposal, Rewrite, Verdict, VerifyRun
 from .rule import Rule
@@ -92,15 +92,27 @@ def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Ver
     if best is None:
         return None
     proposal, verdict = best
-    note = verdict.note
+    note, verified = verdict.note, verdict.verified
+    left = next((p for p in path.others if not _changes(proposal, p)), None) if verified else None
+    if left is not None:
+        verified = False
+        note += f" It is no cure alone: `{left.code}` (line {left.line}) makes a non-finite value of its own."
     if proposal.statement is not path.statements[0]:
         note += " The line that failed stays; this statement no longer needs its result."
     return RewriteAdvice(
         edits=proposal.edits,
         before=_joined([statement.source for statement, _ in proposal.changed]),
         after=_joined([text for _, text in proposal.changed]),
-        verified=verdict.verified,
+        verified=verified,
         note=note,
+    )
+
+
+def _changes(proposal: Proposal, place: Place) -> bool:
+    """Whether a place lies in a statement that the proposal writes anew."""
+    return any(
+        s.execution == place.execution and s.line <= place.line <= s.end_line
+        for s, _ in ((proposal.statement, ""), *proposal.changed)
     )
 
 

@@ -12,8 +12,8 @@ from .codemap import CodeMap
 from .forward_lines import placed
 from .growth import Series
 from .histories import shown_of, trends_of
-from .lineage import Lineage, run_of_origin
-from .model import Counts, ExecutionRef, Finding, Framework, Held, LineagePath, Origin, TensorInfo
+from .lineage import Answer, Lineage, run_of_origin
+from .model import Counts, ExecutionRef, Finding, Framework, Held, LineagePath, Origin, Place, TensorInfo
 from .nonfinite import NonFinite
 from .opevents import Key, OpEvent, is_number
 from .oplog import OpLog
@@ -153,10 +153,17 @@ def explain(
         variable=n.path, origin=finding.origin, steps=finding.lineage, statements=statements,
         later=later, history=finding.history,
         framework=_framework_of(n.tensor.framework, answer.event), trends=trends, source=source_around(answer, code),
-        held=_held(answer.origin, (n, *found)),
+        held=_held(answer.origin, (n, *found)), others=_others(answer, code),
     )  # fmt: skip
     became = (version.run.order if version is not None else 0, lineage.event_order(n.key))
     return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order, became)
+
+
+def _others(answer: Answer, code: CodeMap) -> tuple[Place, ...]:
+    """Where the further creations stand, without those of the origin's own line."""
+    places = [code.place_of(e.site) for e in answer.others if e.site is not None]
+    at = (answer.origin.execution, answer.origin.line) if answer.origin is not None else None
+    return tuple(dict.fromkeys(p for p in places if (p.execution, p.line) != at))
 
 
 def _held(origin: Origin | None, found: Sequence[NonFinite]) -> Held | None:
@@ -201,7 +208,7 @@ def explain_event(
     )
     path = LineagePath(
         variable, origin, finding.lineage, finding.history, statements, later, (), finding.tensor.framework, trends,
-        source=source_around(answer, code),
+        source=source_around(answer, code), others=_others(answer, code),
     )  # fmt: skip
     return Explained(finding, path, answer.event.names, answer.order)
 

@@ -59,6 +59,7 @@ class Answer:
         event: The operation event behind `origin`, if it was recorded in this execution.
         run: The statement run behind it.
         chain: The events between the variable and the origin, newest first.
+        others: Further creations on the way that owe nothing to the origin: they are there without it as well.
     """
 
     origin: Origin | None
@@ -67,6 +68,7 @@ class Answer:
     event: OpEvent | None = None
     run: StatementRun | None = None
     chain: tuple[OpEvent, ...] = ()
+    others: tuple[OpEvent, ...] = ()
 
 
 UNKNOWN_ORDER = (1 << 60, 0, 0)
@@ -245,7 +247,10 @@ class Lineage:
                 intended = intended or answer.intended
             elif best is None or answer.order < best.order:
                 best = answer
-        return best or Answer(None, intended, UNKNOWN_ORDER, event, run)
+        if best is None:
+            return Answer(None, intended, UNKNOWN_ORDER, event, run)
+        others = tuple(e for e in seen.values() if e.kind == "created" and not _descends(e, best.event))
+        return dataclasses.replace(best, others=others)
 
     def _event_answer(self, e: OpEvent, child: OpEvent | None, chain: tuple[OpEvent, ...]) -> Answer | None:
         """What one ancestor says: an origin, an intention, or None (it only passes on)."""
@@ -394,6 +399,20 @@ def is_below(path: str, owner: str) -> bool:
 def _short(code: str) -> str:
     first = code.split("\n")[0].strip()
     return first if len(first) <= 60 else first[:57] + "…"
+
+
+def _descends(e: OpEvent, ancestor: OpEvent | None) -> bool:
+    """Whether an event is another one, or has it among its ancestors."""
+    seen, todo = {id(e)}, [e]
+    while todo:
+        now = todo.pop()
+        if now is ancestor:
+            return True
+        for p in now.parents:
+            if id(p) not in seen:
+                seen.add(id(p))
+                todo.append(p)
+    return ancestor is None
 
 
 def _way(e: OpEvent, child: Mapping[int, OpEvent]) -> tuple[OpEvent, ...]:

@@ -500,6 +500,7 @@ class LineagePath:
         source: The whole text of the cell or file that holds the failing statement.
         held: What the variable that the failing statement bound holds after the cell; None where it was not counted.
         taken: All names of the notebook: a rewrite that needs a new one takes none of them.
+        others: Where else on the way to the variable a non-finite value was made that owes nothing to the origin.
     """
 
     variable: str
@@ -517,3 +518,4 @@ class LineagePath:
     source: str = ""
     held: Held | None = None
     taken: frozenset[str] = frozenset()
+    others: tuple[Place, ...] = ()

@@ -130,5 +130,5 @@ def _whole(reader: Reader, home: int, source: str, parts: tuple[Part, ...], hois
     )
     return Proposal(
         reader.sequence[home], source, tuple(changed), parts, edits, tuple(reader.aliases.items()),
-        tuple(hoists.given.items()),
+        tuple(hoists.given.items()), reader.sequence[:home][::-1],
     )  # fmt: skip

@@ -114,6 +114,7 @@ class Proposal:
         aliases: The user's names of modules and functions.
         edits: Empty where the code is not in a cell.
         given: The new names with what they stand for.
+        later: The statements after it that its value reaches, oldest first.
     """
 
     statement: SourceStatement
@@ -123,6 +124,7 @@ class Proposal:
     edits: tuple[Edit, ...]
     aliases: tuple[tuple[str, str], ...]
     given: tuple[tuple[str, str], ...] = ()
+    later: tuple[SourceStatement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

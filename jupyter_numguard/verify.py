@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .aftermath import second_fault
 from .copies import Copies
-from .model import Framework
+from .model import Framework, SourceStatement
 from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, unheard, widened
 from .purity import BUILTINS, is_pure_layer, why_not_run
 from .rewrite import Form, Part, Proposal, Verdict, VerifyRun
@@ -32,6 +33,10 @@ _Function = Callable[..., Any]
 
 class _NotRun(Exception):
     """Why a proposal could not be run; the text is the note."""
+
+
+class _SecondFault(Exception):
+    """The rewrite holds, and a later statement is not finite all the same; the text is the note."""
 
 
 class _NoTensor(Exception):
@@ -61,6 +66,8 @@ def verifier(
                 return Verdict(True, _Run(proposal, samples, modules, gradient, backward).note())
         except _NotRun as reason:
             return Verdict(False, f"Not run: {reason}.")
+        except _SecondFault as reason:
+            return Verdict(False, str(reason))
         except _Refuted as reason:
             return Verdict(False, f"Run on the operands that failed: {reason}.", refuted=True)
         except Exception as error:  # whatever a framework raises: the rewrite would raise it in the cell
@@ -93,7 +100,7 @@ class _Run:
         """Run all parts and the statement.
 
         Raises:
-            _NotRun, _Refuted: See the classes.
+            _NotRun, _Refuted, _SecondFault: See the classes.
         """
         largest, compared, size = 0.0, 0, 0
         for part in self.proposal.parts:
@@ -108,7 +115,22 @@ class _Run:
                 text += f", the others are {where or 'where the original is not finite'}"
         else:
             text += "; the original has no finite element to compare with"
-        return text + ("." if whole else "; only the rewritten expression was run, not the whole statement.")
+        text += "." if whole else "; only the rewritten expression was run, not the whole statement."
+        fault = self._second_fault() if whole else None
+        if fault is not None:
+            raise _SecondFault(
+                f"{text} It is no cure alone: then `{fault.source.strip()}` (line {fault.line}) is not finite."
+            )
+        return text
+
+    def _second_fault(self) -> SourceStatement | None:
+        try:
+            return second_fault(
+                self.proposal.source, self.proposal.later, self.copies, self.names, self.aliases,
+                self.proposal.parts[0].framework, self._evaluate,
+            )  # fmt: skip
+        except Exception:  # a later statement that the copies do not fit: nothing is known of it
+            return None
 
     gradient_seen = False
 

@@ -1,0 +1,51 @@
+"""A rewrite that holds and leaves the variable non-finite all the same is not sold as the cure: what remains is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .harness import run
+
+
+def first_rewrite(cell: str, variable: str) -> dict[str, Any]:
+    """The rewrite of the first diagnosis of a variable."""
+    (answers,) = run([{"cells": [cell], "traced": None}])
+    finding = next(f for f in answers[-1].alarms if f["variable"] == variable)
+    rewrite: dict[str, Any] = finding["diagnoses"][0]["rewrite"]
+    return rewrite
+
+
+@pytest.mark.parametrize(
+    ("cell", "variable", "remains"),
+    [
+        (
+            "import numpy as np\ndef f1(tp, p, t):\n    a = tp / p.sum(0)\n    b = tp / t.sum(0)\n"
+            "    return 2 * a * b / (a + b)\nscore = f1(np.array([0.0, 1.0]), np.eye(2) * [0, 1], np.eye(2))\n",
+            "score",
+            "2 * a * b / (a + b)",
+        ),
+        (
+            "import torch\ndef g(v):\n    return torch.log(v)\ndef h(u):\n    return torch.exp(u)\n"
+            "loss = (g(torch.zeros(2)) + h(torch.full((2,), 99.0))).sum()\n",
+            "loss",
+            "torch.exp(u)",
+        ),
+    ],
+)
+def test_a_second_fault_is_named(cell: str, variable: str, remains: str) -> None:
+    """A later statement that divides 0 by 0 after the rewrite; another operation that made an Inf of its own."""
+    rewrite = first_rewrite(cell, variable)
+
+    assert not rewrite["verified"], rewrite
+    assert "It is no cure alone" in rewrite["note"]
+    assert remains in rewrite["note"]
+
+
+def test_an_inf_that_is_meant_on_the_way_is_no_second_fault() -> None:
+    """A mask of -Inf between the rewritten line and the softmax that consumes it."""
+    cell = "import torch\ndef f(q):\n    n = q / q.norm()\n    m = n.masked_fill(torch.tensor([True, False]), float('-inf'))\n"
+    cell += "    return torch.softmax(m, 0)\np = f(torch.zeros(2))\n"
+
+    assert first_rewrite(cell, "p")["verified"]
