@@ -12,50 +12,26 @@ at exactly the same elements as the user's. docs/adr/0011-watch-runs-what-failed
 from __future__ import annotations
 
 import ast
-import copy
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from types import CodeType
-from typing import Any
+from dataclasses import dataclass
 
-from . import snapshot
 from .backends import loaded_backends
-from .closed_world import BUILTINS, Judged, Plain, RefusedError, judge
+from .closed_world import BUILTINS, Judged, RefusedError, judge
 from .codemap import Cell, CodeMap
+from .last_turn import last_turn
 from .nonfinite import NonFinite
-from .numerics import array, unheard
-from .opevents import Key, OpEvent
+from .opevents import Key
 from .oplog import OpLog
 from .outputs import is_output
 from .reach import library_names
-from .record import Recorder
+from .second_run import MAX_SECONDS, Plan, Repeated, SecondRun, Step
 from .steps import root_of
 from .twins import MAX_BYTES, Twins
 from .versions import Execution, Run, Version
 
-MAX_SECONDS = 10.0  # of a second run
 MAX_STATEMENTS = 200
-
-
-class _TooLong(BaseException):
-    """No time is left; no `except Exception` of the user's stops it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """How a variable became non-finite in the second run.
-
-    Attributes:
-        event: The operation that left it so.
-        log: Of the second run; `key` is the variable's memory there, `names` are the paths of every memory there.
-    """
-
-    event: OpEvent
-    log: OpLog
-    key: Key
-    names: Mapping[Key, tuple[str, ...]]
+MAX_RUNS = 8  # after one cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +49,6 @@ class Past:
     versions: Callable[[str, tuple[str, ...]], set[Version]]
     execution: Execution
     code: CodeMap
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A statement to run again, and the cell that it stands in; `output` is the name of what it displayed ("Out[7]")."""
-
-    run: Run
-    node: ast.stmt
-    cell: Cell
-    output: str | None
-
-
-@dataclass(slots=True)
-class Plan:
-    """What is run again for one variable, and on what.
-
-    Attributes:
-        steps: By (order of the execution, position in it).
-        twins: Copies by name.
-    """
-
-    steps: dict[tuple[int, int], _Step] = field(default_factory=dict)
-    twins: dict[str, object] = field(default_factory=dict)
 
 
 class _MovedError(Exception):
@@ -133,23 +86,40 @@ class Planner:
 
     def _behind(self, made: Iterable[Version]) -> Plan:
         plan = Plan()
-        todo = list(made)
+        nothing: frozenset[Version] = frozenset()
+        todo = [(version, nothing) for version in made]
         while todo:
-            version = todo.pop()
+            version, asked = todo.pop()
             run = version.run
-            at = (run.execution.order, run.index)
+            at = (run.execution.order, run.index, 0)
             if at in plan.steps:
                 continue
             if version.change == "external" or run.statement is None or len(plan.steps) >= MAX_STATEMENTS:
                 raise RefusedError(f"what changed `{version.name}` is not known")
             node, cell = self._node_of(run)
-            plan.steps[at] = _Step(run, node, cell, version.name if is_output(version.name) else None)
-            todo += self._needed(version, self._judge(node), plan)
+            judged = self._judge(node)
+            self._weigh(judged)
+            plan.steps[at] = Step(run, node, cell, version.name if is_output(version.name) else None)
+            past = frozenset(version.parents)
+            if any(isinstance(n, ast.FunctionDef | ast.Lambda) for n in ast.walk(node)):
+                past |= asked  # a function reads its globals when it is called
+            todo += [(v, past) for v in self._needed(past, judged, plan)]
         return plan
 
-    def _needed(self, version: Version, judged: Judged, plan: Plan) -> list[Version]:
-        """What has to be run before the statement behind `version`; what can be copied is put into the plan."""
-        past = set(version.parents)
+    def _weigh(self, judged: Judged) -> None:
+        """What a second run would make again must find room beside the first.
+
+        Raises:
+            RefusedError: It is too large.
+        """
+        for name in judged.binds & self._past.values.keys():
+            value = self._past.values[name]
+            owner = next((b for b in loaded_backends() if b.owns(value)), None)
+            if owner is not None and owner.why_unchecked(value) is None and owner.nbytes(value) > MAX_BYTES:
+                raise RefusedError(f"`{name}` is larger than {MAX_BYTES >> 20} MiB")
+
+    def _needed(self, past: Collection[Version], judged: Judged, plan: Plan) -> list[Version]:
+        """What has to be run before a statement that read `past`; what can be copied is put into the plan."""
         rerun: list[Version] = []
         for name in sorted(judged.loads):
             if self._is_copied(name, past, plan):
@@ -163,10 +133,40 @@ class Planner:
             if bound is not None:
                 rerun.append(bound)
             elif name not in judged.binds and (name in self._past.values or name not in (*BUILTINS, "print")):
-                raise RefusedError(f"`{name}` is not what it was")
+                is_there = name in self._past.values
+                raise RefusedError(f"`{name}` is not what it was" if is_there else f"`{name}` may do more than compute")
         if any(v.change == "bound" for v in rerun):  # what was done to these objects meanwhile, under whatever name
             rerun += [v for v in past if v.change == "mutated" and root_of(v.name) not in plan.twins]
         return rerun
+
+    def turn(self, root: str) -> Plan:
+        """What makes a variable as the last turn of the loop did that made it; the loop cannot be run again as a whole.
+
+        Raises:
+            RefusedError: It is not made of what is still there.
+        """
+        made = [v for v in self._past.versions(root, ()) if v.run.execution is self._past.execution]
+        version = max(made, key=lambda v: v.order, default=None)
+        if version is None or version.run.statement is None or version.change == "external":
+            raise RefusedError("no statement is known that made it")
+        node, cell = self._node_of(version.run)
+        if not isinstance(node, ast.For | ast.While):
+            raise RefusedError("it is no loop")
+        turn = last_turn(node, root, self._judge)
+        plan = Plan(is_turn=True)
+        for position, statement in enumerate(turn.statements):
+            self._weigh(self._judge(statement))
+            plan.steps[version.run.execution.order, version.run.index, position] = Step(
+                version.run, statement, cell, None
+            )
+        for name in turn.outer:
+            if not self._is_copied(name, version.parents, plan) and (name in self._past.values or name not in BUILTINS):
+                raise RefusedError(f"`{name}` is not what it was")
+        for name in turn.own:
+            if name in self._fresh or name not in self._past.values:
+                raise RefusedError(f"`{name}` is not finite any more")
+            plan.twins[name] = self._twins.of(name, self._past.values[name], with_gradient=False)
+        return plan
 
     def _is_copied(self, name: str, past: Collection[Version], plan: Plan) -> bool:
         """Whether the name still leads to what a statement saw, and that can be copied; it is in the plan then.
@@ -175,7 +175,7 @@ class Planner:
         """
         if name not in self._past.values or name in self._fresh or name in self._moved:
             return False
-        since = self._past.versions(name, ()).difference(past)
+        since = set() if name in self._libraries else self._past.versions(name, ()).difference(past)
         if not all(v.change == "mutated" and v.name.endswith(".grad") for v in since):
             return False
         value = self._past.values[name]
@@ -206,122 +206,64 @@ class Planner:
         raise RefusedError("its source is not known any more")
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What second runs showed.
+
+    Attributes:
+        seen: By path.
+        reasons: Path -> why nothing was seen.
+    """
+
+    seen: Mapping[str, Repeated]
+    reasons: Mapping[str, str]
+
+
 def run_again(
     found: Sequence[NonFinite],
     past: Past,
     paths: Mapping[str, tuple[str, tuple[str, ...]]],
     fresh: Collection[str],
     mark: Callable[[OpLog, str, Key], None],
-) -> dict[str, Repeated]:
-    """How each of these variables became non-finite, as far as a second run shows it: path -> what it showed.
+    on_slow: Callable[[], None],
+) -> Again:
+    """How each of these variables became non-finite, as far as a second run shows it.
 
     Args:
         paths: Of each, its name and suffixes (`asking.parse`).
         fresh: Paths of all that became non-finite in the execution that just ended.
-        mark: Tells the log what is known of a copy (path, memory) that was non-finite before the cell.
+        mark, on_slow: See `SecondRun`.
     """
     if any(b.is_listened_to() for b in loaded_backends()):
-        return {}
+        return Again({}, {n.path: "a mode or a hook of yours would see it" for n in found})
     planner = Planner(past, fresh)
-    whole = Plan()
-    wanted: list[NonFinite] = []
+    groups: list[tuple[Plan, list[NonFinite]]] = []
+    reasons: dict[str, str] = {}
     for n in found:
+        root, suffixes = paths[n.path]
         try:
-            plan = planner.plan(*paths[n.path])
-        except RefusedError:
-            continue
-        wanted.append(n)
-        whole.steps |= plan.steps
-        whole.twins |= plan.twins
-    if not wanted:
-        return {}
-    world = _World(whole, past, mark)
-    world.run()
-    return {n.path: r for n in wanted if (r := world.compare(n)) is not None}
-
-
-class _World:
-    """The namespace of a second run: copies, and what the statements make of them."""
-
-    def __init__(self, plan: Plan, past: Past, mark: Callable[[OpLog, str, Key], None]) -> None:
-        self._past = past
-        self._steps = [plan.steps[at] for at in sorted(plan.steps)]
-        bound = {name for s in self._steps if s.run.statement is not None for name in s.run.statement.binds}
-        self._space: dict[str, Any] = {n: twin for n, twin in plan.twins.items() if n not in bound}
-        self._recorder = Recorder(past.code.names_at)
-        for leaf in self._leaves():
-            mark(self._recorder.log, leaf.path, leaf.key)
-        self._end = 0.0
-
-    def _leaves(self) -> Sequence[snapshot.Leaf]:
-        return snapshot.walk(self._space, loaded_backends()).leaves
-
-    def run(self) -> None:
-        """Run the statements; what an error or the clock stopped is left as it is."""
-        codes = [(step, self._compiled(step)) for step in self._steps]
-        space = {"__builtins__": {**BUILTINS, Plain.TICK: self._tick}, "__name__": "__numguard_again__", **self._space}
-        self._end = time.monotonic() + MAX_SECONDS
-        log = self._recorder.log
-        with unheard(), ExitStack() as quiet:
-            for backend in loaded_backends():
-                quiet.enter_context(backend.calm())
+            plan = planner.plan(root, suffixes)
+        except RefusedError as refused:
+            reasons[n.path] = str(refused)
             try:
-                self._recorder.start()
-                for step, code in codes:
-                    log.statement = step.run.index if step.run.execution is self._past.execution else -1
-                    self._recorder.refresh()
-                    value = eval(code, space)
-                    if step.output is not None:
-                        space[step.output] = value
-            except (Exception, _TooLong):
-                pass  # the user's statement may have raised as well: what it had made by then counts
-            finally:
-                self._recorder.stop()
-        self._space = {n: v for n, v in space.items() if not n.startswith("__")}
-
-    def _tick(self) -> None:
-        if time.monotonic() > self._end:
-            raise _TooLong
-
-    def _compiled(self, step: _Step) -> CodeType:
-        node, file = Plain().visit(copy.deepcopy(step.node)), self._past.code.file_of(step.cell)
-        if step.output is not None and isinstance(node, ast.Expr):
-            code = compile(ast.Expression(node.value), file, "eval")
+                plan = planner.turn(root)
+            except RefusedError:
+                continue
+        group = next((g for g in groups if g[0].takes_in(plan)), None)
+        if group is None:
+            groups.append((plan, [n]))
         else:
-            code = compile(ast.Module([node], []), file, "exec")
-        self._past.code.add(code, step.cell)
-        return code
-
-    def compare(self, n: NonFinite) -> Repeated | None:
-        """The event behind a variable, if the second run made the same of it."""
-        leaf = next((leaf for leaf in self._leaves() if leaf.path == n.leaf), None)
-        if leaf is None or n.value is None:
-            return None
-        mine = leaf.value
-        if leaf.elements:
-            at = int(n.path[len(n.leaf) + 1 : -1])
-            mine = mine[at] if at < len(mine) else 0.0
-        if not _is_same(n.value, mine, n):
-            return None
-        log = self._recorder.log
-        event = log.event_of(leaf.key)
-        if event is None and n.tensor.framework in ("python", "numpy"):
-            event = next(iter((*log.escaped, *log.signals())), None)
-        if event is None:
-            return None
-        names = snapshot.aliases_of(snapshot.walk(self._space, loaded_backends()))
-        return Repeated(event, log, leaf.key, names)
-
-
-def _is_same(theirs: Any, mine: Any, n: NonFinite) -> bool:
-    """Whether both are non-finite at the same elements, in the same way."""
-    import numpy
-
-    values = []
-    for value in (theirs, mine):
-        copied = n.backend.copy_sample(value, MAX_BYTES) if n.tensor.framework != "python" else value
-        if copied is None or (n.tensor.framework != "python" and not n.backend.owns(value)):
-            return False
-        values.append(numpy.nan_to_num(array(copied, n.tensor.framework), nan=2.0, posinf=1.0, neginf=-1.0)
-                      * ~numpy.isfinite(array(copied, n.tensor.framework)))  # fmt: skip
-    return bool(values[0].shape == values[1].shape and (values[0] == values[1]).all())
+            group[1].append(n)
+    seen: dict[str, Repeated] = {}
+    until = time.monotonic() + MAX_SECONDS
+    for plan, wanted in groups[:MAX_RUNS]:
+        second = SecondRun(plan, past.execution, past.code, mark)
+        second.run(until, on_slow)
+        for n in wanted:
+            try:
+                seen[n.path] = second.compare(n)
+                reasons.pop(n.path, None)
+            except RefusedError as refused:
+                reasons.setdefault(n.path, str(refused))
+        second.close()
+    return Again(seen, reasons)

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from .again import Repeated
 from .codemap import CodeMap
 from .forward_lines import placed
 from .growth import Series
@@ -18,6 +17,7 @@ from .nonfinite import NonFinite
 from .opevents import Key, OpEvent, is_number
 from .oplog import OpLog
 from .pattern import source_around, statements_of
+from .second_run import Repeated
 from .statements import StatementRun
 from .steps import root_of, steps_of
 from .versions import Run
@@ -245,6 +245,8 @@ def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Expl
         bound: Names that the cell bound itself: what the person just computed and looks at.
     """
 
+    repeated = {e.order[0] for e in explained if e.finding.origin is not None and e.finding.origin.run_again}
+
     def rank(e: Explained) -> tuple[object, ...]:
         f = e.finding
         deep, length, _ = _plainness(f.variable)
@@ -253,6 +255,8 @@ def in_order(explained: Sequence[Explained], bound: frozenset[str]) -> list[Expl
         return (
             f.intended is not None,
             not known,
+            e.order[0] if known else 0,
+            e.order[0] in repeated and not (known and f.origin is not None and f.origin.run_again),
             e.order if known else (0, 0, 0),
             f.scope == "local",
             deep > 0,

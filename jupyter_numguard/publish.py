@@ -36,7 +36,14 @@ class Progress:
 
     def show(self, done: int, total: int) -> None:
         """`done` of `total` bytes were looked at."""
-        text = f"numguard: checking, {done / 1e9:.1f} of {total / 1e9:.1f} GB (interrupt the kernel to stop; the cell is done)"
+        self._say(f"checking, {done / 1e9:.1f} of {total / 1e9:.1f} GB")
+
+    def show_again(self) -> None:
+        """What a cell made non-finite is being made a second time, and that takes long."""
+        self._say("running the statements that failed again, on copies")
+
+    def _say(self, doing: str) -> None:
+        text = f"numguard: {doing} (interrupt the kernel to stop; the cell is done)"
         self._width = max(self._width, len(text))
         print(f"\r{text}", end="", file=sys.stderr, flush=True)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import snapshot
 from .advising import diagnosed
-from .again import Past, Repeated, run_again
+from .again import Again, Past, run_again
 from .asking import LineageAnswer, parse
 from .backends import loaded_backends, unusable_frameworks
 from .checking import Checks
@@ -29,6 +29,7 @@ from .model import Execution as ExecutionFacts
 from .model import (
     ExecutionRef,
     Finding,
+    NotTraced,
     Place,
     Report,
     Seconds,
@@ -231,7 +232,7 @@ class Session:
                 else:
                     e = explain(
                         n, aliases, self._lineage, self._code, bindings,
-                        scaled=scaled, log=log, names=paths, found=found, lists=lists, again=again.get(n.path),
+                        scaled=scaled, log=log, names=paths, found=found, lists=lists, again=again.seen.get(n.path),
                     )  # fmt: skip
                     if is_news:
                         if box is not None:
@@ -254,7 +255,11 @@ class Session:
             mode=execution.mode,
             verdict="nonfinite" if alarms else "finite",
             execution=ExecutionFacts(
-                count, execution.ref.cell_id, execution.raw, status, traced.not_traced if traced is not None else ()
+                count,
+                execution.ref.cell_id,
+                execution.raw,
+                status,
+                traced.not_traced if traced is not None else _not_repeated(findings, again),
             ),
             checked=checked,
             seconds=Seconds(cell=ended - execution.began, numguard=now - ended),
@@ -264,11 +269,11 @@ class Session:
     def _again(
         self, news: Sequence[NonFinite], names: Mapping[Key, tuple[str, ...]], execution: Execution,
         roots: Mapping[str, object],
-    ) -> dict[str, Repeated]:  # fmt: skip
+    ) -> Again:  # fmt: skip
         """What a second run shows of what a watched cell made non-finite, and of which no operation is known."""
         last = self._chronicle.last
         if not news or execution.mode == "trace" or not execution.is_cell or last is None:
-            return {}
+            return Again({}, {})
         paths = {}
         for n in news:
             answer = self._lineage.answer(n.leaf, n.key, n.state)
@@ -286,7 +291,13 @@ class Session:
 
         fresh = {path for n in news for path in (n.path, *names.get(n.key, ()))}
         past = Past(self.roots(), self._chronicle.versions_of, last, self._code)
-        return run_again([n for n in news if n.path in paths], past, paths, fresh, mark)
+        progress = Progress()
+        try:
+            return run_again([n for n in news if n.path in paths], past, paths, fresh, mark, progress.show_again)
+        except Exception:  # whatever a framework or a strange value raises: the report is what it would be without
+            return Again({}, {})
+        finally:
+            progress.clear()
 
     def _reachable(self, execution: Execution) -> set[str] | None:
         """Names that the cell may have touched; None: any."""
@@ -446,6 +457,12 @@ class Session:
 
 def _status(error: BaseException | None) -> Status:
     return "ok" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+
+
+def _not_repeated(findings: Sequence[Finding], again: Again) -> tuple[NotTraced, ...]:
+    """Why the first alarm of a watched cell was not seen in a second run."""
+    first = next((f.variable for f in findings if f.intended is None), "")
+    return (NotTraced(first, f"not run again: {again.reasons[first]}"),) if first in again.reasons else ()
 
 
 def _has_scaler(roots: Mapping[str, object]) -> bool:

@@ -43,6 +43,23 @@ EXPLAINED: dict[str, tuple[list[str], tuple[int, int, str, str]]] = {
         [T + "x = torch.ones(3)\nx *= 0", "y = torch.log(x)\nx += 1"],
         (1, 1, "log", "C1"),
     ),
+    "a value that is only displayed": ([T + "x = torch.zeros(2)", "y = x + 0\ny.log().mean()"], (1, 2, "log", "C1")),
+    "the last turn of a loop with random numbers": (
+        [
+            T + "batches = [torch.rand(3) + 1, torch.zeros(3)]",
+            "for b in iter(batches):\n    noise = torch.rand(1) * 0\n    part = b - noise\n    low = torch.log(part).sum()",
+        ],
+        (1, 4, "log", "C1"),
+    ),
+    "a function that reads what another cell bound": (
+        [T + "eps = 0.0\ndef total(v):\n    return v.sum() + eps\ndef share(v):\n    return v / total(v)", "v = torch.zeros(3)",
+         "eps = 0.0 * 2\ns = share(v)"],
+        (0, 7, "div", "C1"),
+    ),
+    "an error at the end of the cell": (
+        [T + "x = torch.zeros(2)", "try_it = torch.log(x)\nint('no number')"],
+        (1, 1, "log", "C1"),
+    ),
     "TensorFlow": (
         ["import tensorflow as tf\nz = tf.constant([[95., 1.]])", "e = tf.exp(z)\np = e / tf.reduce_sum(e)"],
         (1, 1, "exp", "C2"),
@@ -226,6 +243,59 @@ HOSTILE: dict[str, tuple[list[str], str]] = {
          "print(len(n))"], "1"
     ),
 }  # fmt: skip
+
+
+# What is not run again, and why.
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "a layer with random numbers that is trained": (
+        [T + "x = torch.ones(4, 2)\nnet = torch.nn.Linear(2, 1)\nopt = torch.optim.SGD(net.parameters(), lr=1e30)",
+         "for k in range(5):\n    loss = net(x).square().mean()\n    opt.zero_grad()\n    loss.backward()\n    opt.step()"],
+        "`torch.nn.Linear` may do more than compute",
+    ),
+    "what is too large": ([T + "x = torch.zeros(17_000_000)", "y = torch.log(x)"], "`y` is larger than 64 MiB"),
+    "what the turn before left": (
+        [T + "x = torch.rand(4)", "for k in range(3):\n    x = x - x.mean()\n    y = x / (x * 0).sum()"],
+        "`torch.rand` may do more than compute",
+    ),
+    "what changed since under another name": (
+        [T + "x = torch.rand(3) * 0 + 1\nv = x.view(3)", "y = torch.log(x - 1)\nv.mul_(2)"],
+        "`torch.rand` may do more than compute",
+    ),
+    "what ends never": (
+        [T + "n, x = 0, torch.ones(1)", "while n < 3 * 10**7:\n    n += 1\n    if n > 3 and n < 6:\n        x = x / 0"],
+        "it took more than 10 seconds",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def refused() -> dict[str, list[Cell]]:
+    """The notebooks of `REFUSED`, watched."""
+    notebooks: list[dict[str, Any]] = [{"cells": cells, "traced": []} for cells, _ in REFUSED.values()]
+    return dict(zip(REFUSED, run(notebooks), strict=True))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_run_again_is_told_with_its_reason(refused: dict[str, list[Cell]], name: str) -> None:
+    """Nothing is claimed of an operation, and the trace is offered."""
+    cell = refused[name][-1]
+
+    assert [f"not run again: {REFUSED[name][1]}"] == [n["reason"] for n in cell.reports[0]["execution"]["not_traced"]]
+    assert {False} == {f["origin"]["run_again"] for f in cell.alarms}
+    assert "put %%numguard on top of the cell and run it again" in cell.text
+
+
+def test_no_copy_outlives_the_report() -> None:
+    """Functions of the second run and the namespace that they are defined in hold each other: they are let go."""
+    cells = [
+        T + "import gc\ngc.collect()\ngc.disable()\ndef f(v):\n    return torch.log(v)\nx = torch.zeros(400_000)",
+        "y = f(x) + x",
+        "print(sum(issubclass(type(o), torch.Tensor) and o.numel() == 400_000 for o in gc.get_objects()))\ngc.enable()",
+    ]
+    ran = run([{"cells": cells, "traced": []}])[0]
+
+    assert ran[1].alarms[0]["origin"]["run_again"]
+    assert "2" == ran[2].text.strip()
 
 
 @pytest.fixture(scope="module")

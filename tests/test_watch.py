@@ -51,7 +51,7 @@ NOTEBOOKS: dict[str, list[str]] = {
     ],
     "several statements on one line": ["import torch", "a = torch.zeros(2); b = a / a; c = 1"],
     "a function of another cell changes a global": [
-        "import torch\nstate = {'m': torch.ones(2)}\ndef update():\n    state['m'] = state['m'] / 0",
+        "import torch\nstate = {'m': torch.ones(2)}\ndef update():\n    state['m'] = state['m'] / (torch.rand(2) * 0)",
         "k = 1\nupdate()\nk = 2",
     ],
 }
