@@ -10,7 +10,7 @@ import copy
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,14 +33,16 @@ class Outcome:
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Inside, nothing is warned about: the user's own run has warned already.
+    """Inside, nothing is warned about, and numpy's signals reach no handler: the user's own run has told already.
 
     `warnings.catch_warnings` would make Python forget which lines have warned: the user would hear them a second time.
     """
     filters = warnings.filters
     warnings.filters = [("ignore", None, Warning, None, 0)]
+    numpy = sys.modules.get("numpy")
     try:
-        yield
+        with numpy.errstate(all="ignore") if numpy is not None else nullcontext():
+            yield
     finally:
         warnings.filters = filters
 

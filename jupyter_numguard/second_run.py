@@ -9,7 +9,6 @@ import ast
 import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -122,9 +121,7 @@ class SecondRun:
         space = {"__builtins__": {**BUILTINS, Plain.TICK: self._tick}, "__name__": "__numguard_again__", **self._space}
         self._end, self._slow, self._on_slow = until, time.monotonic() + SLOW, on_slow
         log = self._recorder.log
-        with unheard(), ExitStack() as quiet:
-            for backend in loaded_backends():
-                quiet.enter_context(backend.calm())
+        with unheard():
             try:
                 self._recorder.start()
                 for step, code in codes:

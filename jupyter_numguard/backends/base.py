@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
@@ -134,10 +134,6 @@ class Backend(ABC):
     def is_listened_to(self) -> bool:
         """Whether code of the user's would notice operations of ours: modes, hooks on everything, replaced methods."""
         return False
-
-    def calm(self) -> AbstractContextManager[Any]:
-        """Inside, the user's handlers of the framework's signals are not called."""
-        return nullcontext()
 
     def copy_layer(self, layer: Any, max_bytes: int) -> Any | None:
         """A private copy of a layer with its parameters, at most `max_bytes`; None if it is none of the framework's."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -86,7 +85,3 @@ class NumpyBackend(Backend):
     def keep_watch(self, log: OpLog) -> SignalRecorder:
         """As `intercept`."""
         return SignalRecorder(log)
-
-    def calm(self) -> AbstractContextManager[Any]:
-        """No handler of `numpy.seterrcall`, no error and no warning."""
-        return np.errstate(all="ignore")
