@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
@@ -130,10 +131,17 @@ class Source:
 
     def top_level_at(self, line: int, column: int) -> ast.stmt | None:
         """The top-level statement that holds a place of the compiled text."""
-        there = [
-            n for n in (self.tree.body if self.tree is not None else ()) if _first_line(n) <= line <= _last_line(n)
-        ]
+        body = self.tree.body if self.tree is not None else []
+        end = start = bisect_right(self._first_lines, line)
+        while start and _last_line(body[start - 1]) >= line:
+            start -= 1
+        there = body[start:end]
         return next((n for n in there if _holds(n, line, column)), there[0] if there else None)
+
+    @cached_property
+    def _first_lines(self) -> list[int]:
+        """Where the top-level statements begin: found by bisection, since every statement of a traced cell is asked for."""
+        return [_first_line(n) for n in self.tree.body] if self.tree is not None else []
 
     def is_last(self, node: ast.stmt | None) -> bool:
         """Whether `node` is the last top-level statement."""
