@@ -262,7 +262,11 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         "`torch.rand` may do more than compute",
     ),
     "what ends never": (
-        [T + "n, x = 0, torch.ones(1)", "while n < 3 * 10**7:\n    n += 1\n    if n > 3 and n < 6:\n        x = x / 0"],
+        [
+            # The limit is put where this loop is beyond it on any machine.
+            T + "n, x = 0, torch.ones(1)\nimport jupyter_numguard.again as a; a.MAX_SECONDS = 0.02",
+            "while n < 3 * 10**6:\n    n += 1\n    if n > 3 and n < 6:\n        x = x / 0",
+        ],
         "it took more than 10 seconds",
     ),
 }  # fmt: skip

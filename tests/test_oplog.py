@@ -128,7 +128,9 @@ def test_the_callback_gets_the_names_and_the_live_tensors() -> None:
     """Once per new creation, and the log keeps neither."""
     got: list[tuple[object, ...]] = []
     log = OpLog(on_creation=lambda *a: got.append(a))
-    event = record(log, site(log), frame=sys._getframe(), tensors=(["operand"], ["result"]))
+    at = log.site("log", sys._getframe())
+    assert at is not None
+    event = record(log, at, frame=sys._getframe(), tensors=(["operand"], ["result"]))
 
     ((seen, scope, operands, results),) = got
     assert (event, ["operand"], ["result"]) == (seen, operands, results)

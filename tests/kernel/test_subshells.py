@@ -73,10 +73,13 @@ def test_what_overlapping_cells_wrote_is_marked(watched: Kernel, subshell: str) 
 
 
 def test_what_only_one_of_them_wrote_is_told_once_with_its_line(watched: Kernel, subshell: str) -> None:
-    """The NaN of the subshell's cell is told by one report, whose origin is no statement of the other cell."""
-    watched.run(f"{SETUP}\nx = np.zeros(3)")
+    """The NaN of a cell that has ended is told with its line, also to a cell that still runs and then reads it.
+
+    Which of two cells that still run made it is not known (`docs/limits.md`); so the reader waits.
+    """
+    watched.run(f"{SETUP}\nimport time\nx = np.zeros(3)")
     reports = together(
-        watched, subshell, "y = 1.\nstarted.set(); go_on.wait(30)\nz = x + y",
+        watched, subshell, "y = 1.\nstarted.set(); go_on.wait(30); time.sleep(3)\nz = x + y",
         "started.wait(30)\nx[1] = np.log(-1.)\ngo_on.set()",
     )  # fmt: skip
     told = {f["variable"]: (f["origin"] or {}).get("code") for r in (*reports["main"], *reports["subshell"])
