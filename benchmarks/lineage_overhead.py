@@ -111,8 +111,8 @@ def rows(rounds: int) -> Iterator[Row]:
     notebook.be("watched")
     bound = notebook.run(BIG)
     beside = notebook.times(TRIVIAL, 2 * rounds)
-    name = "lineage, beside 200 MB and 2,000 tensors that the cell cannot reach"
-    yield Row(name, _more(beside, "watched", "checked"), "ms", "<= 25", f"{_note(beside)}; binding them {bound:.0f} ms")
+    name = "watch, beside 200 MB and 2,000 tensors that the cell cannot reach"
+    yield Row(name, _more(beside, "watched", "plain"), "ms", "<= 25", f"{_note(beside)}; binding them {bound:.0f} ms")
     notebook.be("plain")
     plain = notebook.run(f"del big, many\n{BIG}")
     notebook.be("watched")
