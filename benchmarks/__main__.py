@@ -81,7 +81,8 @@ def _where() -> str:
         except metadata.PackageNotFoundError:
             continue
     day = datetime.date.today().isoformat()
-    return f"One run of `make bench`, {day}: Python {platform.python_version()}, {', '.join(versions)}, one CPU thread."
+    found = ", ".join([f"Python {platform.python_version()}", *versions])
+    return f"The parts of `make bench`, one after the other, {day}: {found}, one CPU thread."
 
 
 if __name__ == "__main__":

@@ -49,9 +49,6 @@ class Hoists:
         self.given: dict[str, str] = {}
         self._reader = reader
         self._places: dict[tuple[int, int, int], str] = {}
-        self._taken = set(reader.path.taken)
-        for text in (reader.path.source, *(s.source for s in reader.sequence)):
-            self._taken.update(_NAME.findall(text))
 
     def text(self, metavariable: str, term: Term, form: Form, match: Match, times: int) -> str | None:
         """How the rewritten expression says `term`, which it says `times` times.
@@ -94,11 +91,14 @@ class Hoists:
         return term.home, *offsets(term.node, statement)
 
     def _new(self, wanted: str) -> str:
+        path = self._reader.path
+        taken = {*path.taken, *self.given}
+        for text in (path.source, *(s.source for s in self._reader.sequence)):
+            taken.update(_NAME.findall(text))
         name, n = wanted, 1
-        while name in self._taken:
+        while name in taken:
             n += 1
             name = f"{wanted}{n}"
-        self._taken.add(name)
         return name
 
 

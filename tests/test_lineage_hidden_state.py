@@ -1,5 +1,5 @@
-"""State that no name shows: iterators, generators, caches, columns, globals of other files. Each slice was verified by
-execution: its cells alone give the value, and leaving one out changes it."""
+"""State that no name shows: iterators, generators, caches, columns, globals of other files. A slice is the cells that
+alone give the value; most were found by executing them, those of iterators, deleted keys and second variables by reading."""
 
 from __future__ import annotations
 
