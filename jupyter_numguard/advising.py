@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .attempt import trier
 from .diagnose import diagnose
@@ -16,15 +16,22 @@ from .rule import load_rules
 from .samples import copies_of, may_take_gradient
 from .surroundings import with_surroundings
 from .terms import aliases_of
+from .tried_settings import Train
 from .verify import verifier
 
 
-def diagnosed(explained: Sequence[Explained], roots: Mapping[str, object], cell: str) -> tuple[Finding, ...]:
+def diagnosed(
+    explained: Sequence[Explained],
+    roots: Mapping[str, object],
+    cell: str,
+    train: Callable[[Explained], Train | None] = lambda e: None,
+) -> tuple[Finding, ...]:
     """Each finding with its diagnoses; findings of one origin share them, gradients apart from values.
 
     Args:
         roots: The notebook's namespace.
         cell: The text of the cell that ended.
+        train: What trains once more for a finding, None if nothing can.
     """
     if not explained:
         return ()
@@ -52,6 +59,6 @@ def diagnosed(explained: Sequence[Explained], roots: Mapping[str, object], cell:
             if samples:
                 run = verifier(samples, modules, gradient=may_take_gradient(path, cell), backward=backward)
             tried = trier(samples, modules, aliases_of(path), path.framework) if samples else None
-            known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried)
+            known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried, train(e))
         out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
     return tuple(out)

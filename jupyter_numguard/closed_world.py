@@ -127,12 +127,14 @@ def judge(node: ast.stmt, libraries: Mapping[str, tuple[str, object]]) -> Judged
     Raises:
         RefusedError: It may do more than compute.
     """
-    reader = _Reader(libraries)
+    reader = Reader(libraries)
     reader.visit(node, frozenset())
     return Judged(frozenset(reader.loads), frozenset(reader.binds))
 
 
-class _Reader:
+class Reader:
+    """Walks a statement and refuses what may do more than compute."""
+
     def __init__(self, libraries: Mapping[str, tuple[str, object]]) -> None:
         self.loads: set[str] = set()
         self.binds: set[str] = set()

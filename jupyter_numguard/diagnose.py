@@ -20,6 +20,7 @@ def diagnose(
     rewrites: Sequence[Rewrite],
     run: VerifyRun | None,
     attempt: Callable[[str], float | None] | None = None,
+    train: Callable[[Sequence[str]], str] | None = None,
 ) -> tuple[Diagnosis, ...]:
     """Every rule that matches, most convincing first.
 
@@ -27,6 +28,7 @@ def diagnose(
         path: One non-finite variable with its origin and the statements around it.
         run: Runs a proposed rewrite on copies of the operands; None: rewrites are proposed and not verified.
         attempt: Tries an expression on those copies (`attempt.py`): the largest magnitude of a finite result, else None.
+        train: Trains once more with kinds of settings (`tried_settings.py`): what to add to the advice.
 
     A rule that raises is treated as not matching: no diagnosis is worth the report.
     """
@@ -39,6 +41,7 @@ def diagnose(
         if evidence is not None:
             found.append((rule, evidence))
     ranked = sorted(found, key=lambda hit: (_rank(hit[0], found), -hit[1].confidence, hit[0].code))
+    trains = next((rule for rule, _ in ranked if rule.settings), None) if train is not None else None
     return tuple(
         Diagnosis(
             category=rule.category.name,
@@ -46,7 +49,9 @@ def diagnose(
             rule=rule.code,
             rule_name=rule.name,
             evidence=evidence.text,
-            advice=rule.advice(path) + _tried(rule, path, attempt),
+            advice=rule.advice(path)
+            + _tried(rule, path, attempt)
+            + (train(rule.settings) if train is not None and rule is trains else ""),
             rewrite=_rewrite(path, rewrites, rule.code, run),
             confidence=evidence.confidence,
             docs=rule.docs,

@@ -15,6 +15,7 @@ from types import CodeType, FrameType, FunctionType
 from . import snapshot
 from .backends import loaded_backends
 from .backends.base import Backend, Probe
+from .beginning import Beginning, beginning_of
 from .codemap import Cell, CodeMap, first_position
 from .expressions import Path
 from .model import ExecutionRef, Framework, Mode, Place, Statement, Written
@@ -74,6 +75,7 @@ class Execution:
         began: `time.perf_counter()` at its start.
         touched: The names that its code may have touched so far, by what is written there; None if it may be any.
         outputs: What earlier cells displayed and its code mentions.
+        beginning: What it began with, if it is traced and trains.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Execution:
         self.mode: Mode = "watch"
         self.began = time.perf_counter()
         self.quiet = False
+        self.beginning: Beginning | None = None
         self.touched: set[str] | None = set()
         self.outputs: set[str] = set()
         self._users = namespace
@@ -131,6 +134,11 @@ class Execution:
             return
         if self.recorder is not None:
             self.recorder.stop()
+        if self.raw:
+            try:
+                self.beginning = beginning_of(self.raw, self._users(), self._home)
+            except Exception:  # what a strange value raises: the cell is traced all the same
+                self.beginning = None
         self.mode, self.quiet = "trace", quiet
         self.recorder = Recorder(self._code.names_at, expression_at=self._code.expression_at, stop=stop)
         self.recorder.log.statement = self._begun

@@ -42,6 +42,10 @@ class Progress:
         """What a cell made non-finite is being made a second time, and that takes long."""
         self._say("running the statements that failed again, on copies")
 
+    def show_training(self) -> None:
+        """A cell that diverged is being trained once more with another setting, and that takes long."""
+        self._say("training once more with other settings, on copies")
+
     def _say(self, doing: str) -> None:
         text = f"numguard: {doing} (interrupt the kernel to stop; the cell is done)"
         self._width = max(self._width, len(text))

@@ -12,6 +12,7 @@ A rule is one module in `rules/`. Its docstring is the documentation page and th
     def detect(path: LineagePath) -> Evidence | None: ...
     def advise(path: LineagePath) -> str: ...    # optional; default is the prose of "Use instead"
     def attempts(path) -> tuple[tuple[str, str], ...]: ...    # optional: (setting, expression) to try on the operands
+    SETTINGS = ("rate", "clip")    # optional: kinds of `settings.py` with which the cell is trained once more
 
 Fences say the framework: "```python torch". The line of an example that numguard must name ends with `# origin: NGnnn`.
 Nothing is registered: `load_rules` walks the folder; modules that begin with "_" are shared recognisers, not rules.
@@ -52,6 +53,7 @@ class Rule:
         code: "NG201"; its first digit is the category.
         sections: Heading -> Markdown text, in the order of `SECTIONS`.
         precedes: Codes of rules that rank after this one where both match.
+        settings: Kinds of settings to train with once more; only of the first diagnosis that has any.
     """
 
     code: str
@@ -63,6 +65,7 @@ class Rule:
     detect: Callable[[LineagePath], Evidence | None]
     advise: Callable[[LineagePath], str] | None
     attempts: Callable[[LineagePath], tuple[tuple[str, str], ...]] | None = None
+    settings: tuple[str, ...] = ()
 
     @property
     def docs(self) -> str:
@@ -121,5 +124,5 @@ def read_rule(module: ModuleType) -> Rule:
         raise ValueError(f"{module.__name__}: {found[1]} belongs to category C{found[2]}, not {module.CATEGORY.name}")
     return Rule(
         found[1], found[3], found[4], module.CATEGORY, sections, frozenset(getattr(module, "PRECEDES", ())),
-        module.detect, getattr(module, "advise", None), getattr(module, "attempts", None),
+        module.detect, getattr(module, "advise", None), getattr(module, "attempts", None), getattr(module, "SETTINGS", ()),
     )  # fmt: skip

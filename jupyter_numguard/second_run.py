@@ -181,7 +181,7 @@ class SecondRun:
         if leaf.elements:
             at = int(n.path[len(n.leaf) + 1 : -1])
             mine = mine[at] if at < len(mine) else 0.0
-        if not _is_same(n.value, mine, n):
+        if not is_same(n.value, mine, n):
             raise RefusedError("the second time it was something else")
         log = self._recorder.log
         event = log.event_of(leaf.key)
@@ -193,7 +193,7 @@ class SecondRun:
         return Repeated(event, log, leaf.key, names)
 
 
-def _is_same(theirs: Any, mine: Any, n: NonFinite) -> bool:
+def is_same(theirs: Any, mine: Any, n: NonFinite) -> bool:
     """Whether both are non-finite at the same elements, in the same way."""
     import numpy
 

@@ -51,12 +51,12 @@ def _summaries(samples: Mapping[str, object]) -> Iterator[TensorSummary]:
 def _optimizers(roots: Mapping[str, object]) -> Iterator[Optimizer]:
     for value in roots.values():
         for held in (value, getattr(value, "optimizer", None) if _is_of(value, "keras.") else None):
-            rate = _learning_rate(held)
+            rate = learning_rate(held)
             if rate is not None:
                 yield Optimizer(type(held).__name__, rate, _epsilon(held))
 
 
-def _learning_rate(value: object) -> float | None:
+def learning_rate(value: object) -> float | None:
     """The largest learning rate of a torch or Keras optimizer; None for anything else."""
     try:
         if _is_of(value, "torch.optim"):

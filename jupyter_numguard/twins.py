@@ -24,11 +24,20 @@ _CONTAINERS = (list, tuple, dict, set)
 class Twins:
     """The twins of one run; each object is copied once, under whatever name it is asked for."""
 
-    def __init__(self, libraries: Mapping[str, tuple[str, object]]) -> None:
-        """`libraries`: the user's names for modules and library functions (`reach.library_names`)."""
+    def __init__(
+        self, libraries: Mapping[str, tuple[str, object]], *, trains: bool = False, limit: int = MAX_BYTES
+    ) -> None:
+        """Prepare.
+
+        Args:
+            libraries: The user's names for modules and library functions (`reach.library_names`).
+            trains: Modules of the user's classes, optimizers, loaders and generators are copied as well.
+            limit: Bytes of all of them.
+        """
         self._libraries = libraries
+        self._trains = trains
         self._known: dict[int, tuple[object, object]] = {}  # id -> (object, twin): the object keeps its id its own
-        self._left = MAX_BYTES
+        self._left = limit
 
     def of(self, name: str, value: object, *, with_gradient: bool) -> object:
         """The twin of what a name leads to.
@@ -59,6 +68,9 @@ class Twins:
         if cls in _CONTAINERS:
             return self._container(name, value, lambda inner: self._twin(name, inner, with_gradient))
         out = self._tensor(value, with_gradient) if _is_framework(cls) else None
+        if out is None and self._trains:
+            found = (b.training_twin(value, lambda t: self._twin(name, t, with_gradient)) for b in loaded_backends())
+            out = next((copied for copied in found if copied is not None), None)
         if out is None:
             raise RefusedError(f"`{name}` is no value that can be copied safely ({cls.__name__})")
         self._known[id(value)] = value, out
@@ -73,7 +85,7 @@ class Twins:
                 out = backend.twin(value, self._left, with_gradient=with_gradient)
                 self._left -= size
                 return out
-        if is_pure_layer(value):
+        if is_pure_layer(value) and not self._trains:
             layers = (b.copy_layer(value, self._left) for b in loaded_backends())
             return next((layer for layer in layers if layer is not None), None)
         return None

@@ -139,6 +139,31 @@ class Backend(ABC):
         """A private copy of a layer with its parameters, at most `max_bytes`; None if it is none of the framework's."""
         return None
 
+    def training_twin(self, value: Any, twin: Callable[[Any], Any]) -> Any | None:
+        """A private copy of a module, an optimizer, a loader or a generator, in which the twins of its tensors take their place;
+        None if it is none of the framework's, or holds more than tensors and plain values.
+
+        Args:
+            twin: Makes the twin of a tensor; raises where there is none.
+        """
+        return None
+
+    def inner_modules(self, value: Any) -> Iterable[Any]:
+        """A copied module and all inside of it; empty where it is none."""
+        return ()
+
+    def keep_draws(self) -> Callable[[], None] | None:
+        """A function that puts the framework's random generators back to where they are now; None if it has none."""
+        return None
+
+    def scale_rate(self, optimizer: Any, factor: float) -> bool:
+        """Multiply the learning rate of an optimizer that is a copy; False if it is none of the framework's."""
+        return False
+
+    def clip_gradients(self, optimizer: Any, limit: float) -> bool:
+        """Scale the gradients of what a copied optimizer trains to a norm of at most `limit`; False if it cannot."""
+        return False
+
     # --- operations -------------------------------------------------------------------------------------------------
     def intercept(self, log: OpLog) -> AbstractContextManager[None] | None:
         """A context manager that records the framework's operations of this thread into `log`; None if there is none.

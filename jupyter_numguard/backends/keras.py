@@ -6,7 +6,7 @@ that framework's backend takes. So nothing here depends on which framework Keras
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import keras
@@ -46,6 +46,20 @@ class KerasBackend(Backend):
             return _of_tracked(value)
         return None
 
+    def training_twin(self, value: Any, twin: Callable[[Any], Any]) -> Any | None:
+        """An optimizer of Keras's own that has taken no step: it holds nothing but its settings."""
+        cls = type(value)
+        if not _is_plain_optimizer(value) or value.built:
+            return None
+        return cls.from_config(value.get_config())
+
+    def scale_rate(self, optimizer: Any, factor: float) -> bool:
+        """Of a constant rate."""
+        if not _is_plain_optimizer(optimizer):
+            return False
+        optimizer.learning_rate = float(optimizer.learning_rate) * factor
+        return True
+
     # --- never called: nothing is owned -----------------------------------------------------------------------------
     def key(self, tensor: Any) -> Key:
         """Of the object."""
@@ -80,6 +94,11 @@ class KerasBackend(Backend):
     def summarize(self, tensor: Any, variable: str | None = None) -> TensorSummary:
         """Raises."""
         _refuse(tensor)
+
+
+def _is_plain_optimizer(value: Any) -> bool:
+    cls = type(value)
+    return issubclass(cls, keras.optimizers.Optimizer) and cls.__module__.startswith("keras.src.optimizers.")
 
 
 def _refuse(tensor: Any) -> NoReturn:

@@ -7,8 +7,9 @@ and one is of the first two: a history of a million losses is then looked at wit
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from ..model import Counts, ExponentHistogram, TensorInfo, TensorSummary
@@ -43,6 +44,14 @@ class PythonBackend(Backend):
     def key(self, tensor: Any) -> Key:
         """The object itself; equal numbers may be one object, which says nothing."""
         return ("py" if type(tensor) in _SEQUENCES else "number", id(tensor))
+
+    def keep_draws(self) -> Callable[[], None] | None:
+        """Of the module `random`, if it is in use."""
+        random = sys.modules.get("random")
+        if random is None:
+            return None
+        state = random.getstate()
+        return lambda: random.setstate(state)
 
     def fingerprint(self, tensor: Any) -> Hashable:
         """The object and its length; of a list also its last element."""

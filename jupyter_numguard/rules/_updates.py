@@ -40,11 +40,11 @@ def updates(path: LineagePath) -> tuple[Update, ...]:
     numbers = dict(path.numbers)
     found: dict[tuple[str, str], Update] = {}
     for node in _nodes(path):
-        parts = _parts(node)
+        parts = parts_of(node)
         if parts is None:
             continue
         target, change, is_sum = parts
-        rate = _rate(change)
+        rate = rate_of(change)
         if rate is None and not _GRADIENT.search(ast.unparse(change)):
             continue
         text = ast.unparse(rate) if rate is not None else None
@@ -96,7 +96,7 @@ def _nodes(path: LineagePath) -> Iterator[ast.AST]:
             yield from ast.walk(statement)
 
 
-def _parts(node: ast.AST) -> tuple[str, ast.expr, bool] | None:
+def parts_of(node: ast.AST) -> tuple[str, ast.expr, bool] | None:
     """(target, change, whether it is added)."""
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub | ast.Add):
         return ast.unparse(node.target), node.value, isinstance(node.op, ast.Add)
@@ -114,7 +114,7 @@ def _parts(node: ast.AST) -> tuple[str, ast.expr, bool] | None:
     return None
 
 
-def _rate(change: ast.expr) -> ast.expr | None:
+def rate_of(change: ast.expr) -> ast.expr | None:
     """The scalar factor of a product that is the rate: a name before a number, the first of several."""
     factors: list[ast.expr] = []
     node = change

@@ -53,6 +53,7 @@ from ._updates import is_gradient, updates
 
 CATEGORY = Category.C9
 PRECEDES = {"NG203", "NG701", "NG801"}
+SETTINGS = ("sign",)
 
 
 def detect(path: LineagePath) -> Evidence | None:

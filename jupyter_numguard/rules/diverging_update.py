@@ -74,6 +74,7 @@ from ._updates import Update, updates
 
 CATEGORY = Category.C7
 PRECEDES = {"NG203", "NG501", "NG702", "NG801", "NG803"}
+SETTINGS = ("rate", "clip")
 _ARITHMETIC = {
     "add", "sub", "mul", "pow", "matmul", "sum", "mean", "cumsum", "norm", "mse_loss", "update", "addcmul", "var", "std", "conv",
     "lerp", "addcdiv", "grad_accumulate", "cast", "linear",

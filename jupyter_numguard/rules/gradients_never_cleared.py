@@ -52,6 +52,7 @@ from ._updates import never_clears
 
 CATEGORY = Category.C9
 PRECEDES = {"NG203", "NG701", "NG801"}
+SETTINGS = ("clear",)
 
 
 def detect(path: LineagePath) -> Evidence | None:

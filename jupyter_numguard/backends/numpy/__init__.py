@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -77,6 +78,15 @@ class NumpyBackend(Backend):
     def copy_sample(self, tensor: Any, max_bytes: int) -> Any | None:
         """See `values.copy_sample`."""
         return values.copy_sample(tensor, max_bytes)
+
+    def training_twin(self, value: Any, twin: Callable[[Any], Any]) -> Any | None:
+        """A generator of random numbers, as far as it has drawn."""
+        return copy.deepcopy(value) if type(value) in (np.random.Generator, np.random.RandomState) else None
+
+    def keep_draws(self) -> Callable[[], None] | None:
+        """Of the generator behind `np.random.rand`."""
+        state = np.random.get_state()
+        return lambda: np.random.set_state(state)
 
     def intercept(self, log: OpLog) -> SignalRecorder:
         """Hear numpy's signals; the same in both modes, for it costs nothing while all is finite."""

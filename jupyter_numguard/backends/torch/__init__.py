@@ -5,6 +5,7 @@ flags.py        exact finite flags of many tensors, one host read per device
 values.py       state, identity and numbers of one tensor; statistics.py the numbers
 containers.py   modules, optimizers, gradients, as the user would type them
 recorder.py     operations while a cell runs
+training.py     copies of modules, optimizers and loaders, to train once more
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ...opevents import Key
 from ...oplog import OpLog
 from ..base import Backend, Probe
 from ..digest import digest, memory
-from . import values
+from . import training, values
 from .containers import children
 from .dense import hidden, is_alone, is_simple, plain, values_of, why_unreadable
 from .flags import collect, is_ready, launch, look
@@ -184,6 +185,33 @@ class TorchBackend(Backend):
                 return None
             memo: dict[int, Any] = {id(p): torch.nn.Parameter(p.detach().cpu().clone()) for p in layer.parameters()}
             return copy.deepcopy(layer, memo)
+
+    def training_twin(self, value: Any, twin: Callable[[Any], Any]) -> Any | None:
+        """Modules, optimizers, loaders over tensors, generators; see `training.py`."""
+        with torch.inference_mode(False), hidden():
+            return training.twin_of(value, twin)
+
+    def inner_modules(self, value: Any) -> Iterable[Any]:
+        """See `training.modules_of`."""
+        return training.modules_of(value)
+
+    def keep_draws(self) -> Callable[[], None] | None:
+        """See `training.keep_draws`."""
+        return training.keep_draws()
+
+    def scale_rate(self, optimizer: Any, factor: float) -> bool:
+        """The rates of all its groups."""
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            return False
+        training.scale_rate(optimizer, factor)
+        return True
+
+    def clip_gradients(self, optimizer: Any, limit: float) -> bool:
+        """See `training.clip`."""
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            return False
+        training.clip(optimizer, limit)
+        return True
 
     def intercept(self, log: OpLog) -> AbstractContextManager[None] | None:
         """Records forward, backward and update operations of this thread."""
