@@ -324,6 +324,18 @@ class Chronicle:
         with self._lock:
             return self._executions.effects(count)
 
+    def behind(self, names: Iterable[str]) -> set[tuple[ExecutionRef, int]]:
+        """The statement runs that these names rest on now, back to what was finite: (execution, position in it)."""
+        with self._lock:
+            todo = [v for name in names for v in self._versions.read(name, ())]
+            found: set[Version] = set()
+            while todo:
+                version = todo.pop()
+                if version not in found and version.state != "finite":
+                    found.add(version)
+                    todo += version.parents
+            return {(v.run.execution.ref, v.run.index) for v in found}
+
     def versions_of(self, root: str, suffixes: tuple[str, ...] = ()) -> set[Version]:
         """The versions that a variable rests on as of the last look."""
         with self._lock:

@@ -18,6 +18,7 @@ MAX_TRENDS = 8
 MIN_LIST = 4  # elements before the first non-finite one, for a list to tell how something grew
 _BACKWARD = re.compile(r"^(?:\w+ = )?(.+?)\.backward\(|\bgrad\(\s*([\w.]+)")
 _ELEMENT = re.compile(r"\[\d+\]")
+_KEPT_BESIDE = re.compile(r"\.optimizer\b|\.metrics\[|\.variables\[|metric")  # moments, counters, sums of losses
 _ROOT = re.compile(r"[.\[]")
 
 
@@ -120,6 +121,7 @@ def _grown(history: History) -> float:
 
 
 def _of_parameter(role: str, series: Series, paths: Sequence[str], suffix: str) -> Trend | None:
+    paths = [p for p in paths if _KEPT_BESIDE.search(p) is None]
     plain = min(paths, key=lambda p: (len(_ROOT.findall(p)), len(p)), default=None)
     history = series.history(f"{plain}{suffix}") if plain is not None else None
     return None if history is None else Trend("parameter" if role == "parameter" else "gradient", history)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from .model import Counts, Framework, NonFiniteState, Origin, Place
+from .model import Counts, ExecutionRef, Framework, NonFiniteState, Origin, Place
 from .opevents import Key, OpEvent, is_number
 from .origins import OriginMaker, PlaceOf, culprit
 from .statements import Seen, StatementRun
@@ -78,13 +78,20 @@ NOTHING = Answer(None, None, UNKNOWN_ORDER)
 class Lineage:
     """The versions of all non-finite variables of one kernel."""
 
-    def __init__(self, place_of: PlaceOf, writer_of: Callable[[str], Place | None] = lambda name: None) -> None:
+    def __init__(
+        self,
+        place_of: PlaceOf,
+        writer_of: Callable[[str], Place | None] = lambda name: None,
+        behind: Callable[[Collection[str]], Set[tuple[ExecutionRef, int]]] = lambda names: frozenset(),
+    ) -> None:
         """Start empty.
 
         Args:
+            behind: The statement runs that names rest on, tensors or not: (execution, position in it).
             writer_of: The code that most likely wrote a variable that no statement was seen to change.
         """
         self._place_of = place_of
+        self._behind = behind
         self._origins = OriginMaker(place_of, writer_of)
         self._by_path: dict[str, NonFiniteVersion] = {}
         self._by_key: dict[Key, NonFiniteVersion] = {}
@@ -285,6 +292,8 @@ class Lineage:
     ) -> Answer | None:
         """Of a value that no recorded operation computed: a literal, a host value, data, or what came from out of sight."""
         if e.site is not None and e.native_op in _HAND_OVERS:
+            if run is not None and (fed := self._fed(run, e, chain)) is not None:
+                return fed
             origin = dataclasses.replace(self._origins.of_event(e, "external"), confidence="likely", phase="data")
             return Answer(origin, None, order, e, run, chain)
         if run is not None and (e.site is None or not e.parents):
@@ -301,6 +310,8 @@ class Lineage:
             if signals:
                 return self._event_answer(signals[0], None, chain)
         if e.state.nan:
+            if run is not None and (fed := self._fed(run, e, chain)) is not None:
+                return fed
             place = e if e.site is not None else child
             if place is not None and place.site is not None:
                 return Answer(self._origins.of_event(place, "introduced", op="data"), None, order, place, run, chain)
@@ -312,6 +323,21 @@ class Lineage:
         if child is not None and child.site is not None and child.kind == "propagated":
             # It came from where no recorder looks (a thread, a C extension): nobody can say that it is meant.
             return Answer(self._origins.of_event(child, "unknown"), None, order, child, run, chain)
+        return None
+
+    def _fed(self, run: StatementRun, e: OpEvent, chain: tuple[OpEvent, ...]) -> Answer | None:
+        """Of what a data set, or another object, hands over: what was non-finite of the tensors that it was made from."""
+        behind = self._behind(run.reads)
+        made = [v for v in self._versions if v.run.order < run.order and (v.run.execution, v.run.index) in behind]
+        known = [a for v in made if (a := self._resolve(v)).origin is not None]
+        if known:
+            first = min(known, key=lambda a: a.order)
+            assert first.origin is not None
+            return dataclasses.replace(first, origin=dataclasses.replace(first.origin, confidence="likely"))
+        loads = [v.run for v in made if v.in_table and self._resolve(v).intended is not None]
+        if e.state.nan and loads:
+            load = min(loads, key=lambda r: r.order)
+            return self._introduced_by(load, (load.order, 0, 0), chain)
         return None
 
     def _code_of(self, e: OpEvent) -> str:

@@ -79,7 +79,7 @@ class Session:
         self._namespace = namespace
         self._home: object = getattr(shell, "user_global_ns", None)
         self._code = CodeMap()
-        self._lineage = Lineage(self._code.place_of, self._writer_of)
+        self._lineage = Lineage(self._code.place_of, self._writer_of, lambda names: self._chronicle.behind(names))
         self._news = News()
         self._running: dict[int, Execution] = {}
         self._names = UserNames(self._space)
@@ -251,10 +251,17 @@ class Session:
             explained += self._escaped(traced, error, runs, explained)
         self._news.known = known
         values = {n.path: n for n in found}
-        findings = diagnosed(
-            in_order(explained, bound), roots, execution.raw,
-            lambda e: self._train(e, values, execution, paths, progress),
-        )  # fmt: skip
+        trained: dict[object, Train | None] = {}
+
+        def train(e: Explained) -> Train | None:
+            """Findings of one origin share what was tried."""
+            origin = e.finding.origin
+            at = None if origin is None else (origin.execution, origin.file, origin.line)
+            if at not in trained:
+                trained[at] = self._train(e, values, execution, paths, progress)
+            return trained[at]
+
+        findings = diagnosed(in_order(explained, bound), roots, execution.raw, train)
         progress.clear()
         execution.beginning = None
         stale = self._chronicle.stale_refs() if findings else set()

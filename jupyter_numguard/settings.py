@@ -10,6 +10,7 @@ The statements are copies that live in a closed world (`training_again.py`); the
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -19,8 +20,12 @@ from .rules._updates import parts_of, rate_of
 from .terms import full_name
 
 Kind = Literal["rate", "sign", "clip", "clear"]
+_RATE = re.compile(r"lr|learning_rate|rate|alpha|eta|step_size|stepsize|gamma", re.IGNORECASE)
 CLIP, NOTE = "__numguard_clip__", "__numguard_note__"
 _OPTIMIZERS = ("torch.optim.", "keras.", "tensorflow.keras.optimizers.")
+
+
+RATE = "rate "  # before the name of a rate, where its values are noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Changed(Plain):
         self._setting = setting
         self._modules = modules
         self._noted = noted
+        self._rates: list[str] = []  # names in the statement at hand whose values are noted before it
         self.knobs: list[Knob] = []
         self.steps = 0
 
@@ -63,7 +69,11 @@ class Changed(Plain):
             elif len(node.args) > position:
                 node.args[position] = self._turned(node.args[position], "lr=" if position else "learning_rate=")
         elif (parts := parts_of(node)) is not None:
-            node.args[0] = self._change(node.args[0], parts[0])
+            target, change, _ = parts
+            if change is node.args[0]:
+                node.args[0] = self._change(change, target)
+            elif isinstance(node.args[0], ast.BinOp):
+                node.args[0].right = self._change(change, target)
         return node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.stmt]:
@@ -76,8 +86,11 @@ class Changed(Plain):
     def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
         """`w = w - rate * gradient`."""
         self.generic_visit(node)
-        if (parts := parts_of(node)) is not None and isinstance(node.value, ast.BinOp):
-            node.value.right = self._change(node.value.right, parts[0])
+        value = node.value
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub | ast.Add):
+            parts, rate = parts_of(node), rate_of(value.right)
+            if parts is not None or (isinstance(rate, ast.Name) and _RATE.fullmatch(rate.id)):  # `v = mu * v - lr * g`
+                value.right = self._change(value.right, ast.unparse(node.targets[0]))
         return self._with_note(node, node.targets)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.stmt]:  # type: ignore[override]
@@ -91,7 +104,7 @@ class Changed(Plain):
             and isinstance(call.func.value, ast.Name)
             and not call.args
         ):
-            return out
+            return self._with_note(out, []) if isinstance(out, ast.stmt) else out
         self.steps += 1
         assert isinstance(out, ast.Expr)
         name = call.func.value.id
@@ -112,9 +125,10 @@ class Changed(Plain):
 
     def _with_note(self, node: ast.stmt, targets: list[ast.expr]) -> ast.AST | list[ast.stmt]:
         names = [t.id for t in targets if isinstance(t, ast.Name) and t.id in self._noted]
-        return (
-            [node, *(_statement(f"{NOTE}({name!r}, {node.lineno}, {name})", node) for name in names)] if names else node
-        )
+        before = [_statement(f"{NOTE}({RATE + name!r}, 0, {name})", node) for name in self._rates]
+        self._rates.clear()
+        after = [_statement(f"{NOTE}({name!r}, {node.lineno}, {name})", node) for name in names]
+        return [*before, node, *after] if before or after else node
 
     def _change(self, change: ast.expr, target: str) -> ast.expr:
         """The change of an update times the setting's factor."""
@@ -123,6 +137,8 @@ class Changed(Plain):
             return change
         factor = self._factor()
         number = rate.value if isinstance(rate, ast.Constant) else None
+        if isinstance(rate, ast.Name):
+            self._rates.append(rate.id)
         self.knobs.append(Knob(ast.unparse(rate), number, target))  # type: ignore[arg-type]
         return change if factor is None else _times(change, factor)
 

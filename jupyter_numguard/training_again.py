@@ -30,7 +30,7 @@ from .nonfinite import NonFinite
 from .numerics import unheard
 from .reach import functions_of, library_names
 from .second_run import SLOW, Plan, is_same
-from .settings import CLIP, NOTE, Changed, Knob, Setting
+from .settings import CLIP, NOTE, RATE, Changed, Knob, Setting
 from .spellings import ROOTS
 from .surroundings import learning_rate
 from .training_world import is_made_or_drawn, judge_training, own_names
@@ -360,7 +360,7 @@ class Trainer:
     def loss(self, ran: Ran) -> tuple[str, list[float]] | None:
         """The loss's name and its values: what a gradient was asked of, else the scalar whose name says so."""
         several = {name: values for (name, _), values in reversed(ran.notes.items()) if len(values) > 1}
-        named = sorted(name for name in several if _LOSS_NAME.search(name))
+        named = sorted(name for name in several if _LOSS_NAME.search(name) and not name.startswith(RATE))
         return next(((name, several[name]) for name in (*self._asked, *named) if name in several), None)
 
     def is_finite(self, ran: Ran) -> bool:
@@ -373,7 +373,11 @@ class Trainer:
         loss = self.loss(ran)
         grown = loss is not None and not _end(loss[1]) <= _end(loss[1][::-1])
         return (
-            not probe.flags[0] and not grown and all(math.isfinite(x) for values in ran.notes.values() for x in values)
+            not probe.flags[0]
+            and not grown
+            and all(
+                math.isfinite(x) for (name, _), values in ran.notes.items() if not name.startswith(RATE) for x in values
+            )
         )
 
     @property

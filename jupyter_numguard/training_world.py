@@ -62,8 +62,8 @@ class _TrainingReader(Reader):
         own, self._own = self._own, self._own | own_names(node)
         try:
             for member in node.body:
-                if isinstance(member, ast.Expr) and isinstance(member.value, ast.Constant):
-                    continue
+                if isinstance(member, ast.Expr | ast.Assign | ast.AnnAssign) and isinstance(member.value, ast.Constant):
+                    continue  # a docstring, a number of the class
                 if not isinstance(member, ast.FunctionDef) or (
                     member.name.startswith("__") and member.name != "__init__"
                 ):

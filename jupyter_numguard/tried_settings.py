@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from .closed_world import RefusedError
-from .settings import Knob, Setting
+from .settings import RATE, Knob, Setting
 from .training_again import Ran, Trainer
 from .wording import number
 
@@ -28,7 +28,14 @@ def trainer_of(make: Callable[[], Trainer]) -> Train:
         make: Prepares the copies; raises `RefusedError` where the cell cannot be trained once more.
     """
 
+    known: dict[tuple[str, ...], str] = {}
+
     def train(kinds: Sequence[str]) -> str:
+        if tuple(kinds) not in known:
+            known[tuple(kinds)] = once(kinds)
+        return known[tuple(kinds)]
+
+    def once(kinds: Sequence[str]) -> str:
         trainer = None
         try:
             trainer = make()
@@ -56,10 +63,16 @@ def _rate(trainer: Trainer, control: Ran) -> str:
         ran = trainer.run(Setting("rate", factor))
         if ran is None:
             break
-        smallest = factor
+        smallest = factor, ran
         if trainer.is_finite(ran):
             return f"with {_spelled(control, factor)} {_outcome(trainer, ran)}."
-    return "" if smallest is None else f"down to {_spelled(control, smallest)} no rate helped."
+    if smallest is None:
+        return ""
+    end = _outcome(trainer, smallest[1])
+    return (
+        f"no rate down to {_spelled(control, smallest[0])} helps; there {end}. Look at the update itself: its sign, what it "
+        "adds, a schedule that raises the rate."
+    )
 
 
 def _clip(trainer: Trainer, control: Ran) -> str:
@@ -127,6 +140,9 @@ def _spelled(control: Ran, factor: float) -> str:
 def _number(knob: Knob, control: Ran) -> float | None:
     if knob.number is not None:
         return knob.number
+    noted = next((values for (name, _), values in control.notes.items() if name == RATE + knob.text), [])
+    if noted:
+        return noted[0] if len(set(noted)) == 1 else None
     value = control.space.get(knob.text)
     return float(value) if isinstance(value, int | float) else None
 

@@ -122,6 +122,77 @@ loss = table(torch.tensor([1])).pow(2).sum()
 loss.backward()
 optimizer.step()
 """,
+    "NG906 keras": """
+import tensorflow as tf
+tf.keras.utils.set_random_seed(0)
+unused = tf.keras.layers.Dense(2, activation="relu", bias_initializer=tf.keras.initializers.Constant(-50.0))
+net = tf.keras.Sequential([tf.keras.Input((3,)), unused, tf.keras.layers.Dense(1)])
+net.compile(tf.keras.optimizers.Adam(0.001, epsilon=0.0), "mse")
+told = net.fit(tf.random.normal((8, 3)), tf.ones((8, 1)), epochs=2, verbose=0)
+""",
+    "NG501 quotient": """
+import tensorflow as tf
+scores = tf.constant([900.0, -20.0], tf.float16)
+sharp = scores / tf.constant(0.01, tf.float16)
+""",
+    "NG401 rolling": """
+import pandas as pd
+level = pd.Series([5.0, 5.0, 5.0, 6.0, 8.0])
+window = level.rolling(3)
+z = (level - window.mean()) / window.std()
+worst = z.iloc[2:].max()
+""",
+    "NG701 first step": """
+import tensorflow as tf
+v = tf.Variable([1.0, 2.0])
+opt = tf.keras.optimizers.SGD(1e12)
+with tf.GradientTape() as tape:
+    goal = tf.reduce_sum(v * 1e30)
+opt.apply_gradients([(tape.gradient(goal, v), v)])
+""",
+    "NG701 fit": """
+import numpy as np, tensorflow as tf
+tf.keras.utils.set_random_seed(0)
+year = np.arange(1900, 1960, dtype="float32").reshape(-1, 1)
+line = tf.keras.Sequential([tf.keras.Input((1,)), tf.keras.layers.Dense(1)])
+line.compile(tf.keras.optimizers.SGD(0.02), "mse")
+past = line.fit(year, 2 * year, epochs=6, batch_size=20, verbose=0)
+""",
+    "NG701 graph": """
+import tensorflow as tf
+x = tf.random.stateless_normal((30, 2), [1, 2])
+w = tf.Variable(tf.zeros((2, 1)))
+opt = tf.keras.optimizers.SGD(4.0)
+@tf.function
+def step():
+    with tf.GradientTape() as tape:
+        gap = tf.reduce_mean(tf.square(x @ w - 1.0))
+    opt.apply_gradients([(tape.gradient(gap, w), w)])
+    return gap
+for _ in range(90):
+    gap = step()
+""",
+    "NG701 third step": """
+import torch
+torch.manual_seed(0)
+seen = torch.randn(100) * 2
+log_s = torch.nn.Parameter(torch.zeros(1))
+opt = torch.optim.SGD([log_s], lr=0.5)
+for _ in range(50):
+    opt.zero_grad()
+    nll = (0.5 * (seen / log_s.exp()) ** 2 + log_s).mean()
+    (-nll).backward()
+    opt.step()
+""",
+    "NG601 data set": """
+import numpy as np, tensorflow as tf
+rows = np.ones((6, 2), "float32")
+rows[3, 1] = np.nan
+feed = tf.data.Dataset.from_tensor_slices(rows).batch(2)
+total = 0.0
+for some in feed:
+    total = total + tf.reduce_sum(some)
+""",
 }
 # Look like a pattern, are none: the named rule must keep silent.
 INNOCENT = {
@@ -217,3 +288,29 @@ def test_a_setting_that_was_tried_is_named_with_its_value(cells: dict[str, Cell]
 def test_the_known_rate_is_named(cells: dict[str, Cell]) -> None:
     """Of the optimizer, or of the update that the user wrote out."""
     assert "The rate of `w` is 3." in _best(cells["NG701 method update"])["evidence"]
+
+
+def test_growth_inside_of_graphs_is_told(cells: dict[str, Cell]) -> None:
+    """The variables that `fit` and a `tf.function` write, by the factor per step; metrics are no parameters."""
+    fit, graph = _best(cells["NG701 fit"])["evidence"], _best(cells["NG701 graph"])["evidence"]
+
+    assert "The parameter `line.layers[0].kernel` grew from" in fit
+    assert "per step" in fit
+    assert "metrics" not in fit
+    assert "The parameter `w` grew from" in graph
+    assert "`gap` grew from" in graph
+
+
+def test_what_a_data_set_hands_over_leads_to_what_it_was_made_from(cells: dict[str, Cell]) -> None:
+    """The origin of a sum over a `tf.data` set is the line that made an element of its tensors NaN."""
+    lines = {f["variable"]: f["origin"]["line"] for f in cells["NG601 data set"].alarms}
+
+    assert lines["total"] == lines["rows"]
+
+
+def test_axes_are_no_operands(cells: dict[str, Cell]) -> None:
+    """Of a mean in TensorFlow the operand is what was averaged; along what is a setting."""
+    operands = [f["origin"]["operands"] for f in cells["NG701 graph"].alarms]
+
+    assert operands
+    assert all("int" not in o["dtype"] for given in operands for o in given)

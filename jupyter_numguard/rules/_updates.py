@@ -16,11 +16,12 @@ _CLEARS = re.compile(
 )
 _GRADIENT = re.compile(r"\.grad\b|\bgrad\(|\.gradient\(")
 _WRITES = frozenset({"sub_", "assign_sub", "add_", "assign_add"})
+_SETS = frozenset({"assign", "copy_"})
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """`w -= lr * g`, `w = w - lr * g`, `w.sub_(lr * g)`, `w.assign_sub(lr * g)`, or with a plus.
+    """`w -= lr * g`, `w = w - lr * g`, `w.sub_(lr * g)`, `w.assign_sub(lr * g)`, `w.assign(w - lr * g)`, or with a plus.
 
     Attributes:
         target, change: Source text.
@@ -84,14 +85,33 @@ def never_clears(path: LineagePath) -> bool:
     return False
 
 
+def is_in_training_loop(path: LineagePath) -> bool:
+    """Whether the innermost loop around the failing statement takes steps: its runs are steps of the training."""
+    if path.origin is None or not path.source:
+        return False
+    line = path.origin.line
+    inner: ast.AST | None = None
+    for node in _source_nodes(path):
+        if isinstance(node, ast.For | ast.While) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            inner = node if inner is None or node.lineno >= inner.lineno else inner  # type: ignore[attr-defined]
+    return inner is not None and bool(_STEPS.search(ast.unparse(inner)) or any(parts_of(n) for n in ast.walk(inner)))
+
+
+def _source_nodes(path: LineagePath) -> Iterator[ast.AST]:
+    source = "\n".join("" if line.lstrip()[:1] in ("%", "!") else line for line in path.source.split("\n"))
+    parsed = parse(source)
+    for statement in parsed.body if parsed is not None else ():
+        yield from ast.walk(statement)
+
+
 def _text(path: LineagePath) -> str:
     return "\n".join((path.source, *(s.source for s in path.statements), *(s.source for s in path.later)))
 
 
 def _nodes(path: LineagePath) -> Iterator[ast.AST]:
-    source = "\n".join("" if line.lstrip()[:1] in ("%", "!") else line for line in path.source.split("\n"))
-    for text in (source, *(s.source for s in (*path.statements, *path.later))):
-        parsed = parse(text)
+    yield from _source_nodes(path)
+    for around in (*path.statements, *path.later):
+        parsed = parse(around.source)
         for statement in parsed.body if parsed is not None else ():
             yield from ast.walk(statement)
 
@@ -108,6 +128,16 @@ def parts_of(node: ast.AST) -> tuple[str, ast.expr, bool] | None:
         target = ast.unparse(node.targets[0])
         if target == ast.unparse(node.value.left):
             return target, node.value.right, isinstance(node.value.op, ast.Add)
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _SETS
+        and len(node.args) == 1
+        and isinstance(node.args[0], ast.BinOp)
+        and isinstance(node.args[0].op, ast.Sub | ast.Add)
+        and ast.unparse(node.func.value) == ast.unparse(node.args[0].left)
+    ):
+        return ast.unparse(node.func.value), node.args[0].right, isinstance(node.args[0].op, ast.Add)
     called = node.func if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords else None
     if isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and called.attr in _WRITES:
         return ast.unparse(called.value), node.args[0], "add" in called.attr

@@ -98,7 +98,7 @@ def detect(path: LineagePath) -> Evidence | None:
         other = next((hit for hit in grown[1:] if hit[1].variable != grown[0][1].variable), None)
         parts += [described(*other)] if other is not None else []
         return Evidence(f"{'; '.join(parts)}.{_rates(path)}", certain(origin, sure))
-    return None if grown else _late(path, origin)
+    return None if grown else _late(path, origin) or _overshot(path, origin)
 
 
 def _late(path: LineagePath, origin: Origin) -> Evidence | None:
@@ -106,13 +106,34 @@ def _late(path: LineagePath, origin: Origin) -> Evidence | None:
     result = origin.result
     operands = [x.absmax for x in origin.operands if x.absmax is not None]
     limit = wording.LARGEST.get(wording.dtype_name(result.dtype)) if result is not None else None
-    if limit is None or not operands or origin.occurrence < _MIN_POINTS or origin.op not in _ARITHMETIC:
+    least = 2 if is_training(path) else _MIN_POINTS
+    if limit is None or not operands or origin.occurrence < least or origin.op not in _ARITHMETIC:
         return None
     if max(operands) <= sqrt(limit) / 100 or any(wording.num_nonfinite(x) for x in origin.operands):
         return None
     text = f"At occurrence {origin.occurrence} of this line the operands of {origin.op} reach {wording.number(max(operands))}"
     sure = 0.8 if is_training(path) else 0.6
     return Evidence(f"{text}; in its first occurrences the result was finite.{_rates(path)}", certain(origin, sure))
+
+
+def _overshot(path: LineagePath, origin: Origin) -> Evidence | None:
+    """One step of a finite gradient passes what the dtype holds: the gradient times the rate."""
+    if origin.op != "update" or not origin.operands or any(wording.num_nonfinite(x) for x in origin.operands):
+        return None
+    gradient = origin.operands[0]
+    limit = wording.LARGEST.get(wording.dtype_name(gradient.dtype))
+    rates = {o.learning_rate for o in path.optimizers}
+    if limit is None or gradient.absmax is None or len(rates) != 1:
+        return None
+    (rate,) = rates
+    if gradient.absmax * rate <= limit or origin.native_op.lower().startswith("adam"):  # which divides by its size
+        return None
+    text = (
+        f"{wording.tensor(gradient)}, the gradient, reaches {wording.number(gradient.absmax)}; times the learning rate"
+    )
+    return Evidence(
+        f"{text} {wording.number(rate)} it passes {wording.number(limit)} in one step.", certain(origin, 0.9)
+    )
 
 
 def _rates(path: LineagePath) -> str:
@@ -133,7 +154,7 @@ def _written_rate(path: LineagePath) -> Update | None:
 def advise(path: LineagePath) -> str:
     """What was measured decides what comes first: the scale of the inputs, a sum over the batch, or the rate itself."""
     said = []
-    known = {t.history.variable for t in path.trends} | {path.variable}
+    known = {t.history.variable for t in path.trends} | {path.variable} | {u.target for u in updates(path)}
     large = [x for x in path.named if x.absmax is not None and x.absmax > _LARGE_INPUT and x.variable not in known]
     grown = diverged(path)
     inputs = [x for x in large if not _is_computed(path, x.variable or "") and (x.absmax or 0.0) < 1e12]

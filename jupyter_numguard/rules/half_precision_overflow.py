@@ -44,13 +44,14 @@ A dtype that numguard has no limit for is not judged.
 from __future__ import annotations
 
 from jupyter_numguard import wording
-from jupyter_numguard.model import Category, Evidence, LineagePath
+from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
 
 from ._recognise import certain
 
 CATEGORY = Category.C5
 PRECEDES = {"NG203", "NG801"}
 _FLOAT32_EXP_LIMIT = 88.72
+_LARGEST_HALF, _LARGEST_SINGLE = 65504.0, 3.4e38
 
 
 def detect(path: LineagePath) -> Evidence | None:
@@ -69,9 +70,23 @@ def detect(path: LineagePath) -> Evidence | None:
     if origin.op == "cast" and largest > limit:
         text = f"The cast to {dtype} received up to {wording.number(largest)}; {dtype} ends at {wording.number(limit)}."
         return Evidence(text, certain(origin, 0.95))
+    if dtype == "float16" and origin.op == "div" and (quotient := _quotient(origin)) is not None:
+        text = f"The quotient reaches {wording.number(quotient)} and passes 65504, float16's largest number."
+        return Evidence(text, certain(origin, 0.92))
     if dtype != "float16" or origin.op in ("div", "log", "log2", "log10", "rsqrt", "data"):
         return None
     if origin.op in ("exp", "expm1") and largest > _FLOAT32_EXP_LIMIT:
         return None  # overflows in float32 as well
     text = f"The operands of {origin.op} reach {wording.number(largest)} and the result passes 65504, float16's largest number."
     return Evidence(text, certain(origin, 0.92))
+
+
+def _quotient(origin: Origin) -> float | None:
+    """The largest quotient there can be, where the divisor is away from 0 and float32 holds it."""
+    if len(origin.operands) != 2:
+        return None
+    above, below = origin.operands
+    if above.absmax is None or below.min is None or below.max is None or below.zeros or below.min * below.max <= 0:
+        return None
+    quotient = above.absmax / min(abs(below.min), abs(below.max))
+    return quotient if _LARGEST_HALF < quotient < _LARGEST_SINGLE else None

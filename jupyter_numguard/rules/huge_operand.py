@@ -49,6 +49,7 @@ from math import sqrt
 from jupyter_numguard import wording
 from jupyter_numguard.model import Category, Evidence, LineagePath
 from jupyter_numguard.rules._recognise import certain, failing
+from jupyter_numguard.rules._updates import is_in_training_loop, takes_steps
 
 CATEGORY = Category.C8
 _OPS = {"add", "sub", "mul", "pow", "matmul", "sum", "mean", "cumsum", "norm", "mse_loss", "conv", "var", "std", "prod"}
@@ -60,6 +61,8 @@ def detect(path: LineagePath) -> Evidence | None:
     origin = failing(path, _OPS, ("forward", "update"))
     if origin is None or origin.result is None or not 1 <= origin.occurrence < _FIRST_RUNS:
         return None
+    if origin.occurrence > 1 and takes_steps(path) and is_in_training_loop(path):
+        return None  # finite in the steps before: what was initialised was in order
     limit = wording.LARGEST.get(wording.dtype_name(origin.result.dtype))
     known = [x for x in origin.operands if x.absmax is not None]
     if limit is None or limit < 1e6 or not known or any(wording.num_nonfinite(x) for x in origin.operands):

@@ -37,6 +37,8 @@ The optimizer must be a variable of the notebook.
 
 from __future__ import annotations
 
+import re
+
 from jupyter_numguard import wording
 from jupyter_numguard.model import Category, Evidence, LineagePath
 
@@ -51,9 +53,13 @@ def detect(path: LineagePath) -> Evidence | None:
     gradient = operand(origin, 0) if origin is not None else None
     if origin is None or gradient is None or not gradient.zeros or wording.num_nonfinite(gradient):
         return None
-    name = origin.native_op.split(".")[0]
-    guilty = next((o for o in path.optimizers if o.epsilon == 0.0 and o.name == name), None)
+    name = re.split(r"[./\s(]", origin.native_op.lower())
+    guilty = next((o for o in path.optimizers if o.epsilon == 0.0 and o.name.lower() in name), None)
     if guilty is None:
         return None
-    text = f"{wording.share(gradient.zeros, gradient)}, the gradient, {wording.be(gradient.zeros, gradient)} 0"
+    share, be = wording.share(gradient.zeros, gradient), wording.be(gradient.zeros, gradient)
+    if origin.native_op.startswith("RealDiv"):  # TensorFlow's graphs show the division itself
+        text = f"{share}, the step before its division, {be} 0"
+        return Evidence(f"{text}, and {guilty.name} has epsilon = 0: the step there is 0/0.", certain(origin, 0.95))
+    text = f"{share}, the gradient, {be} 0"
     return Evidence(f"{text}, and {guilty.name} has eps = 0: its step there is 0/0.", certain(origin, 0.95))

@@ -43,6 +43,9 @@ _FUNCTIONS = frozenset(
 # Of pandas those that neither warn nor write. `pct_change` warns in some versions: its operands are had without it.
 _PANDAS_METHODS = frozenset("sum mean median std var min max abs shift diff cumsum cumprod clip copy to_numpy".split())
 _TABLES = ("DataFrame", "Series", "Index")
+_WINDOWS = ("Rolling", "Expanding", "ExponentialMovingWindow")
+_OPEN_WINDOW = frozenset({"rolling", "expanding", "ewm"})
+_OF_WINDOW = frozenset("sum mean median std var min max count".split())
 _SPECIAL = frozenset({"softmax", "log_softmax", "logsumexp"})  # the other functions of scipy.special are ufuncs
 _BUILTINS = {
     "float": float,
@@ -190,9 +193,11 @@ def _item(value: Any, index: Any) -> Any:
 def _call(node: ast.Call, frame: FrameType) -> Any:
     if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg in (None, "out") for k in node.keywords):
         raise NotRepeatable("call")
-    if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS | _PANDAS_METHODS:
+    if isinstance(node.func, ast.Attribute) and node.func.attr in METHODS | _PANDAS_METHODS | _OPEN_WINDOW | _OF_WINDOW:
         owner = _evaluate(node.func.value, frame)
-        if is_pandas(owner, *_TABLES) and node.func.attr in _PANDAS_METHODS:
+        if (is_pandas(owner, *_TABLES) and node.func.attr in _PANDAS_METHODS | _OPEN_WINDOW) or (
+            is_pandas(owner, *_WINDOWS) and node.func.attr in _OF_WINDOW
+        ):
             args, kwargs = _arguments(node, frame)
             return getattr(owner, node.func.attr)(*args, **kwargs)
         if type(owner) is np.ndarray or isinstance(owner, np.generic):

@@ -12,7 +12,7 @@ from ...opevents import Site
 from ...opnames import canonical_op
 from . import private
 from .forward import ForwardSites
-from .optables import LOADING
+from .optables import LOADING, without_axes
 from .places import COMPOSITES, Here, Places, local, tape_of
 
 
@@ -54,7 +54,7 @@ def blame(op: str, inputs: Sequence[Any], here: Here, places: Places, forward: F
     native = f"tf.{here.api.removesuffix('_v2')} / {op}" if here.api in COMPOSITES and not here.is_update else op
     phase: Phase = "update" if here.is_update else "data" if op in LOADING else "forward"
     site = places.site(here.user, op) if here.user is not None else None
-    return Blame(phase, name, native, site, here.runs, None, here.user, inputs, ())
+    return Blame(phase, name, native, site, here.runs, None, here.user, without_axes(op, inputs), ())
 
 
 def api_name(op: str, api: str) -> str:
@@ -92,7 +92,7 @@ def _blame_gradient(op: str, here: Here, gradient: FrameType, places: Places, fo
     targets = targets_of(tape) if tape is not None else ()
     name = str(local(gradient, "op_name"))
     native = f"{name} gradient / {op}"
-    operands = forward.operands(gradient)
+    operands = without_axes(name, forward.operands(gradient))
     known = forward.of(gradient)
     if known is None:  # the forward operation ran before the trace began
         return Blame(

@@ -12,7 +12,7 @@ from ...errors import NonFiniteError
 from ...frames import user_frame, user_stack
 from ...opevents import OpEvent
 from ...oplog import OpLog
-from . import arrays, private
+from . import arrays, growing, private
 from .ancestry import Ancestry
 from .blame import targets_of
 from .eager import EagerRecorder
@@ -36,6 +36,7 @@ class Calls:
         self._ancestry = Ancestry(log, instrument)
         self._of_result: dict[tuple[int, int], OpEvent] = {}
         self._optionals: dict[int, tuple[FlaggedGraph, int]] = {}
+        self._written: dict[int, growing.Written] = {}
         self._waiting: list[tuple[weakref.ref[Any], FlaggedGraph, int]] = []
 
     def on_call(
@@ -63,15 +64,35 @@ class Calls:
                 self._waiting.append((weakref.ref(tensor), flagged, index))
                 if len(self._waiting) > MAX_WAITING:
                     self.flush()
-            elif not arrays.is_finite(tensor._numpy_internal()):
+            elif arrays.is_finite(value := tensor._numpy_internal()):
+                if (
+                    value.size == 1
+                    and not flagged.is_backward
+                    and (site := self._log.site("graph call", frame)) is not None
+                ):
+                    growing.note_result(site, value, site.count)
+            else:
                 event = self._lost_loss(flagged, frame, eager) or self._event_of_result(flagged, index, inputs)
                 if event is None:
                     eager.on_op(op, inputs, [tensor], frame)
                 else:
                     eager.mark(tensor, event, frame)
                 lost = True
+        if not flagged.is_backward:
+            self._note_written(flagged)
         if lost and self._ancestry.rearm(flagged.root):
             self._of_result.clear()
+
+    def _note_written(self, flagged: FlaggedGraph) -> None:
+        """How the variables grow that the function writes."""
+        written = self._written.get(id(flagged))
+        if written is None:
+            ids = self._ancestry.written_variables()
+            handles = [t for t, _ in flagged.graph.captures if type(t) is private.EagerTensor and t._id in ids]
+            known = [(t, private.dtype_behind(t)) for t in handles]
+            written = growing.Written([(t, enum) for t, enum in known if enum in private.FLOATS])
+            self._written[id(flagged)] = written
+        written.note(self._log)
 
     def _note(self, flagged: FlaggedGraph, inputs: Sequence[Any], frame: FrameType | None) -> None:
         """Where the function is called from, and which of its inputs are known to be non-finite."""
@@ -145,6 +166,7 @@ class Calls:
         self._of_result.clear()
         self._optionals.clear()
         self._waiting.clear()
+        self._written.clear()
 
 
 def _graph_of(frame: FrameType | None) -> Any:

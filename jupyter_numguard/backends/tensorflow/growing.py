@@ -1,10 +1,13 @@
-"""How magnitudes change from step to step in eager TensorFlow: of results on a tape, and of the variables that are written.
+"""How magnitudes change from step to step in TensorFlow: of results on a tape, of variables that are written, and of what a
+graph function gives back and writes.
 
-Values are on the host and were looked at anyway; a number is noted at each run, an array ever more seldom.
+Values are on the host; a number is noted at each run, an array ever more seldom. What a graph writes is read after its call:
+4 us a variable, so all of them at each run only where they are few and small.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +15,34 @@ import numpy as np
 from ...growth import Series, next_run
 from ...opevents import Key, Site
 from ...oplog import OpLog
+from . import private
 
+_FEW = 8
 _SMALL = 4096  # elements of a variable up to which each write is noted
 _NEVER = 1 << 62
 MAX_VARIABLES = 64
+
+
+class Written:
+    """The variables that one graph function writes, and how often it ran."""
+
+    def __init__(self, handles: Sequence[tuple[Any, int]]) -> None:
+        """`handles`: eager handles, and the dtypes of their variables."""
+        self._handles = handles[:MAX_VARIABLES]
+        self._is_few = len(handles) <= _FEW
+        self._due = 0
+        self.runs = 0
+
+    def note(self, log: OpLog) -> None:
+        """The function ran once more."""
+        self.runs += 1
+        if self.runs < self._due:
+            return
+        self._due = self.runs + 1 if self._is_few else next_run(self.runs)
+        for handle, enum in self._handles:
+            value = private.read_variable(handle, enum)
+            if private.is_on_host(value):
+                note_variable(log, ("tfvar", handle._id), value._numpy_internal(), self.runs)
 
 
 def note_result(site: Site, value: Any, run: int) -> None:

@@ -5,6 +5,9 @@ Each table says why; an operation that is in none of them is looked at.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 # Finite operands cannot give a non-finite result, and no literal comes in: looked at only while something non-finite is
 # known, to pass it on.
 PASSING = frozenset(
@@ -30,6 +33,20 @@ LOADING = frozenset(
     "ReadVariableOp VarIsInitializedOp LookupTableFindV2 TensorArrayReadV3 GetSessionTensor Recv Fill Const "
     "ImmutableConst Placeholder PlaceholderWithDefault".split()
 )
+
+# Their integer operands say along what, or into which shape: settings, no values.
+_AXES = frozenset(
+    "Sum Mean Prod Max Min EuclideanNorm ArgMax ArgMin Cumsum Cumprod CumulativeLogsumexp ExpandDims Transpose Reshape Tile "
+    "ConcatV2 Pad PadV2 MirrorPad Slice StridedSlice ReverseV2 BroadcastTo Split SplitV Roll".split()
+)
+
+
+def without_axes(op: str, operands: Sequence[Any]) -> Sequence[Any]:
+    """The operands that hold values."""
+    if op not in _AXES:
+        return operands
+    return [t for t in operands if not getattr(t.dtype, "is_integer", False)]
+
 
 # Reading a variable: what is known of the variable holds for the result.
 READING = frozenset("ReadVariableOp ResourceGather ResourceGatherNd".split())

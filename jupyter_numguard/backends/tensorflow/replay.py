@@ -19,7 +19,7 @@ from . import arrays, private
 from .flagging import SCOPE
 from .forward import operand_of_result
 from .graph import FlaggedGraph, Node
-from .optables import CALLS, writes
+from .optables import CALLS, without_axes, writes
 
 MAX_BYTES = 1 << 30  # results held at once; a step of a large model is not run again
 MAX_SECONDS = 10.0
@@ -179,7 +179,9 @@ class Replay:
         _, env = self._running[-1]
         op = self._target.get_operation_by_name(self._node.name)
         told = self._node.forward if self._node.forward is not None else op
-        operands = [v for t in told.inputs if type(v := self._value_of(t)) is private.EagerTensor]
+        operands = [
+            v for t in without_axes(told.type, told.inputs) if type(v := self._value_of(t)) is private.EagerTensor
+        ]
         if not operands:  # of another graph, which handed over the result alone
             known = [v for t in told.outputs if type(v := self._value_of(t)) is private.EagerTensor]
             operands = operand_of_result(told.type, known)

@@ -200,8 +200,8 @@ class TorchBackend(Backend):
         return training.keep_draws()
 
     def scale_rate(self, optimizer: Any, factor: float) -> bool:
-        """The rates of all its groups."""
-        if not isinstance(optimizer, torch.optim.Optimizer):
+        """The rates of all its groups; those that a scheduler starts from."""
+        if not isinstance(optimizer, (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)):
             return False
         training.scale_rate(optimizer, factor)
         return True

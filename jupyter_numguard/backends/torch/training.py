@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -47,6 +48,8 @@ def twin_of(value: Any, twin: Twin) -> Any | None:
         return _module(value, twin)
     if isinstance(value, torch.optim.Optimizer):
         return _optimizer(value, twin) if cls.__module__.startswith("torch.optim") else None
+    if isinstance(value, LRScheduler):
+        return _scheduler(value, twin)
     if cls is DataLoader:
         return value if _only_reads(value) else None  # its batches are new tensors
     if cls is torch.Generator:
@@ -118,6 +121,20 @@ def _optimizer(optimizer: Any, twin: Twin) -> Any | None:
     return copy.deepcopy(optimizer, memo)
 
 
+def _scheduler(scheduler: Any, twin: Twin) -> Any | None:
+    """One whose settings are numbers; the caller's twin of its optimizer takes the optimizer's place."""
+    values = {name: v for name, v in vars(scheduler).items() if name != "optimizer"}
+    if type(scheduler).__module__ != "torch.optim.lr_scheduler" or not all(map(_is_setting, values.values())):
+        return None
+    return copy.deepcopy(scheduler, {id(scheduler.optimizer): twin(scheduler.optimizer)})
+
+
+def _is_setting(value: Any) -> bool:
+    if isinstance(value, dict):  # a Counter of milestones
+        return all(map(_is_setting, (*value.keys(), *value.values())))
+    return isinstance(value, _PLAIN) or (type(value) in (list, tuple) and all(map(_is_setting, value)))
+
+
 def _only_reads(loader: Any) -> bool:
     """A loader without workers over tensors, whose samplers and collation are the library's."""
     data = loader.dataset
@@ -148,10 +165,15 @@ def keep_draws() -> Callable[[], None]:
     return back
 
 
-def scale_rate(optimizer: Any, factor: float) -> None:
-    """Multiply the learning rates of an optimizer that is a copy."""
-    for group in optimizer.param_groups:
+def scale_rate(trained: Any, factor: float) -> None:
+    """Multiply the learning rates of an optimizer, or those that a scheduler starts from; both are copies."""
+    if isinstance(trained, LRScheduler):
+        trained.base_lrs = [rate * factor for rate in trained.base_lrs]
+        return
+    for group in trained.param_groups:
         group["lr"] = group["lr"] * factor
+        if "initial_lr" in group:
+            group["initial_lr"] = group["initial_lr"] * factor
 
 
 def clip(optimizer: Any, limit: float) -> None:
