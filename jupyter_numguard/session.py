@@ -46,7 +46,8 @@ from .outputs import Outputs
 from .outside import writer_of
 from .publish import HistoryEntry, Progress, show_report, update_panel
 from .statements import Seen, StatementRun
-from .training_again import Trainer, world_of_cell, world_of_plan
+from .trainer import Trainer
+from .training_again import world_of_cell, world_of_plan
 from .tried_settings import Train, trainer_of
 
 MAX_UNFOLLOWED = 500  # executions whose texts are searched for what was done while nobody looked

@@ -78,6 +78,7 @@ class Changed(Plain):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.stmt]:
         """`w -= rate * gradient`."""
+        self._rates.clear()
         self.generic_visit(node)
         if (parts := parts_of(node)) is not None:
             node.value = self._change(node.value, parts[0])
@@ -85,6 +86,7 @@ class Changed(Plain):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
         """`w = w - rate * gradient`."""
+        self._rates.clear()
         self.generic_visit(node)
         value = node.value
         if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub | ast.Add):
@@ -95,6 +97,7 @@ class Changed(Plain):
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.stmt]:  # type: ignore[override]
         """A step of an optimizer."""
+        self._rates.clear()
         out = super().visit_Expr(node)
         call = node.value
         if not (
@@ -145,6 +148,8 @@ class Changed(Plain):
     def _turned(self, rate: ast.expr, where: str) -> ast.expr:
         factor = self._factor()
         number = float(rate.value) if isinstance(rate, ast.Constant) and isinstance(rate.value, int | float) else None
+        if isinstance(rate, ast.Name):
+            self._rates.append(rate.id)
         self.knobs.append(Knob(ast.unparse(rate), number, where))
         return rate if factor is None or factor < 0 else _times(rate, factor)
 

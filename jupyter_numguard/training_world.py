@@ -127,10 +127,12 @@ def _is_print(node: ast.expr) -> bool:
 
 
 def own_names(node: ast.ClassDef) -> frozenset[str]:
-    """What the methods of a class set on `self`, and the methods themselves."""
+    """What the methods of a class set on `self`, the methods themselves, and the numbers of the class."""
     stored = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    stored |= {n.name for n in node.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")}
+    plain = [n for n in node.body if isinstance(n, ast.Assign | ast.AnnAssign)]
     return frozenset(
-        stored | {n.name for n in node.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")}
+        stored | {n.id for p in plain for n in ast.walk(p) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     )
 
 

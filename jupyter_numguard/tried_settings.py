@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from .closed_world import RefusedError
 from .settings import RATE, Knob, Setting
-from .training_again import Ran, Trainer
+from .trainer import Trainer
+from .training_again import Ran
 from .wording import number
 
 MAX_TENTHS = 8
@@ -110,9 +111,9 @@ def _outcome(trainer: Trainer, ran: Ran) -> str:
         if bad is not None:
             return f"`{name}` is still non-finite from step {bad + 1} on"
         return f"`{name}` stays finite and goes from {number(values[0])} to {number(values[-1])} in {len(values)} steps"
-    if not trainer.is_finite(ran):
-        return f"`{trainer.variable}` is still non-finite"
     largest = trainer.largest(ran)
+    if not trainer.is_finite(ran):
+        return f"`{trainer.variable}` is still non-finite or huge"
     reach = "" if largest is None else f"; its largest magnitude is {number(largest)}"
     return f"`{trainer.variable}` stays finite{reach}"
 

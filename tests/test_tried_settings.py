@@ -98,6 +98,25 @@ for turn in range(40):
     gap.backward()
     sgd.step()
 print(len(calls), len(open("seen.txt").read()))"""
+TRAINER = """class Trainer:
+    turns = 50
+    def __init__(self, net, step):
+        self.net = net
+        self.opt = torch.optim.SGD(net.parameters(), lr=step)
+    def fit(self):
+        for turn in range(self.turns):
+            self.opt.zero_grad()
+            gap = (self.net(size) - rent).square().mean()
+            gap.backward()
+            self.opt.step()
+        return gap"""
+SCHEDULE = """sched = torch.optim.lr_scheduler.ExponentialLR(sgd, gamma=3.0)
+for turn in range(60):
+    sgd.zero_grad()
+    gap = (net(size) - rent).square().mean()
+    gap.backward()
+    sgd.step()
+    sched.step()"""
 NOTEBOOKS: dict[str, dict[str, Any]] = {
     "class": {"cells": [MODEL, FIT], "traced": [1]},
     "batches": {"cells": [MODEL, BATCHES], "traced": [1]},
@@ -105,6 +124,8 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
     "numpy": {"cells": [NUMPY, DESCENT], "traced": [1]},
     "numpy watched": {"cells": [NUMPY, DESCENT.replace("rng.normal(size=2)", "np.zeros(2)")], "traced": []},
     "tensorflow": {"cells": [TENSORFLOW, GRAPH], "traced": [1]},
+    "trainer": {"cells": [MODEL, TRAINER, "gap = Trainer(net, 0.6).fit()"], "traced": [2]},
+    "schedule": {"cells": [MODEL, SCHEDULE], "traced": [1]},
     "sign": {"cells": [SIGN], "traced": [0]},
     "clear": {"cells": [MODEL, CLEAR], "traced": [1]},
     "callback": {"cells": [MODEL, CALLBACK], "traced": [1]},
@@ -138,6 +159,7 @@ def _after_plain(*cells: str) -> dict[str, Any]:
     [
         ("class", r"a learning rate of (\S+) in `sgd` in place of 0.9", "lr=0.9"),
         ("function", r"a learning rate of (\S+) in `sgd` in place of 0.9", "lr=0.9"),
+        ("trainer", r"lr=(\S+) in place of 0.6", "0.6"),
         ("batches", r"lr=(\S+) in place of 0.8", "rate = 0.8"),
         ("numpy", r"eta = (\S+) in place of 0.02", "eta = 0.02"),
         ("numpy watched", r"eta = (\S+) in place of 0.02", "eta = 0.02"),
@@ -169,6 +191,7 @@ def test_the_named_rate_is_finite_in_the_users_program(
     [
         ("sign", "with the sign turned `off` stays finite"),
         ("clear", "with the gradients cleared after each step `gap` stays finite"),
+        ("schedule", "Look at the update itself: its sign, what it adds, a schedule that raises the rate."),
         ("class", "With the gradient's norm clipped to 1 and the rate as it was, `gap` "),
     ],
 )
