@@ -20,7 +20,7 @@ from .backends import loaded_backends
 from .executions import Effects, Executions
 from .expressions import Path
 from .fingerprint import Camera
-from .lineage import is_below
+from .lineage import owners_of
 from .model import Counts, ExecutionRef
 from .outputs import Outputs, is_output
 from .picture import Look
@@ -227,15 +227,16 @@ class Chronicle:
 
     def _note_states(self, execution: Execution, runs: Sequence[StatementRun], found: Mapping[str, Counts]) -> None:
         """What was seen of the tensors gives the versions of this execution their states."""
-        seen: dict[tuple[int, bool, str], list[tuple[str, bool]]] = {}
-        for run in runs:
+        below: dict[tuple[int, bool, str, str], bool] = {}  # whether anything at or below a path is non-finite
+        for run in runs if execution.versions else ():
             for s in run.seen:
-                seen.setdefault((run.index, run.is_outside, s.root), []).append((s.path, s.nonfinite))
+                for owner in owners_of(s.path):
+                    key = (run.index, run.is_outside, s.root, owner)
+                    below[key] = below.get(key, False) or s.nonfinite
         for version in execution.versions:
-            known = seen.get((version.run.index, version.change == "external", root_of(version.name)), ())
-            flags = [flag for path, flag in known if is_below(path, version.name)]
-            if flags:
-                version.state = "nonfinite" if any(flags) else "finite"
+            flag = below.get((version.run.index, version.change == "external", root_of(version.name), version.name))
+            if flag is not None:
+                version.state = "nonfinite" if flag else "finite"
             counts = found.get(version.name)
             if counts is not None and self._is_newest(version):
                 version.state, version.counts = "nonfinite", counts

@@ -27,7 +27,7 @@ import struct
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import (
     AsyncGeneratorType,
@@ -52,18 +52,19 @@ MAX_TEXT = 256  # characters of a text that are kept; of a longer one its hash
 FAR_CALLS = frozenset({"backward", "manual_backward"})  # writes gradients of tensors that no attribute leads to
 
 _PLAIN = frozenset({type(None), bool, int, str, bytes, float, complex})
-_SMALL = (bool, int, type(None), complex, range, slice, type(...), type(NotImplemented))
+# Classes are told apart by their ids: a metaclass may have any idea of `==` and of a hash.
+_SMALL = frozenset(map(id, (bool, int, type(None), range, type(...), type(NotImplemented))))
+_SPELLED = frozenset(map(id, (complex, slice)))
 _GENERATORS = (GeneratorType, CoroutineType, AsyncGeneratorType)
 # Built-in iterators, which say how far they are when they are asked how to make another one of them; of those over
 # dictionaries and sets that would list all that is left.
 _NO_ITEMS: dict[int, int] = {}
 _COUNTED = frozenset(map(type, (iter(_NO_ITEMS), iter(_NO_ITEMS.values()), iter(_NO_ITEMS.items()), iter(set[int]()))))
-_ITERATORS = (
-    frozenset(map(type, (iter([]), iter(()), iter(""), iter(range(0)))))
-    | {enumerate, zip, map, filter, reversed, type(reversed([])), itertools.count, itertools.cycle, itertools.chain}
-    | {itertools.islice}
-    | _COUNTED
-)
+_ITERATORS = frozenset(map(id, (
+    *map(type, (iter([]), iter(()), iter(""), iter(range(0)))), enumerate, zip, map, filter, reversed, type(reversed([])),
+    itertools.count, itertools.cycle, itertools.chain, itertools.islice, *_COUNTED,
+)))  # fmt: skip
+_CONTAINERS = frozenset(map(id, (dict, list, tuple, deque, set, frozenset)))
 _MODULE_PARTS = frozenset({"._parameters", "._buffers", "._modules"})  # torch shows their elements as attributes
 
 
@@ -84,7 +85,8 @@ class Camera:
         self._backends = [b for b in backends if b.framework_name != "python"]
         self._limit = digest_limit if is_deep else -1
         self._inside = Inside()
-        self._owners: dict[type, tuple[Backend | None, bool]] = {}
+        self._owners: dict[int, tuple[Backend | None, bool]] = {}  # by the id of the class, which its values keep alive
+        self._fillers: dict[int, Callable[[Node, Any], None]] = {}
         self._look = Look()
         self._kept: list[object] = []  # temporary objects whose ids must stay their own during the look
         self._todo: list[tuple[int, object]] = []
@@ -111,12 +113,14 @@ class Camera:
             return ("float", struct.pack("<d", value))
         if cls is str or cls is bytes:
             return (cls.__name__, value if len(value) <= MAX_TEXT else (len(value), hash(value)))  # type: ignore[arg-type]
-        if cls in _SMALL:
-            return (cls.__name__, repr(value) if cls in (complex, slice) else value)
+        if id(cls) in _SMALL:
+            return (cls.__name__, value)
+        if id(cls) in _SPELLED:
+            return (cls.__name__, repr(value))
         oid = id(value)
         if oid in self._look.nodes:
             return Link(oid)
-        if not self._is_object(value, cls):
+        if id(cls) not in _CONTAINERS and not self._is_object(value, cls):
             return self._number(value) or ("id", cls.__name__, oid)
         if len(self._look.nodes) >= MAX_OBJECTS:
             self._look.unseen += 1
@@ -140,7 +144,7 @@ class Camera:
             return owner is not None and not isinstance(owner, ModuleType)
         if issubclass(cls, (dict, list, tuple, set, frozenset, deque, FunctionType, MethodType, functools.partial)):
             return not issubclass(cls, FunctionType) or self._is_users(value)
-        if cls in _ITERATORS:
+        if id(cls) in _ITERATORS:
             return True
         if issubclass(cls, (type, *_GENERATORS)):
             return not issubclass(cls, type) or bool(self._class_parts(value))
@@ -164,58 +168,76 @@ class Camera:
 
     def _owner(self, value: object) -> tuple[Backend | None, bool]:
         cls = type(value)
-        if cls not in self._owners:
+        known = self._owners.get(id(cls))
+        if known is None:
             owner = next((b for b in self._backends if b.owns(value)), None)
             is_scalar = owner is not None and owner.framework_name == "numpy" and not hasattr(cls, "__array_finalize__")
-            self._owners[cls] = owner, is_scalar
-        return self._owners[cls]
+            known = self._owners[id(cls)] = owner, is_scalar
+        return known
 
     # --- objects ----------------------------------------------------------------------------------------------------
     def _fill(self, node: Node, value: Any) -> None:
         cls = type(value)
-        if issubclass(cls, dict):
-            self._dict(node, value)
-        elif issubclass(cls, (list, tuple, deque, set, frozenset)):
-            self._sequence(node, value)
-        elif issubclass(cls, FunctionType):
-            self._function(node, value)
-        elif issubclass(cls, MethodType):
-            self._parts(node, [(".__self__", value.__self__), (".__func__", value.__func__)])
-        elif issubclass(cls, BuiltinFunctionType):
-            self._parts(node, [(".__self__", value.__self__)])
-        elif issubclass(cls, functools.partial):
-            self._parts(node, [(".func", value.func), (".args", value.args), (".keywords", value.keywords)])
-        elif issubclass(cls, _GENERATORS):
-            self._generator(node, value)
-        elif cls in _ITERATORS:
-            self._parts(node, [(f".<state>[{i}]", v) for i, v in enumerate(_state_of(value))])
-        elif issubclass(cls, type):
-            self._parts(node, self._class_parts(value))
-        elif issubclass(cls, ModuleType):
-            self._parts(node, [(f".{k}", v) for k, v in list(vars(value).items()) if not k.startswith("__")])
-        else:
-            owner, _ = self._owner(value)
-            if owner is not None:
-                self._tensor(node, value, owner)
-            else:
-                self._instance(node, value)
+        filler = self._fillers.get(id(cls))
+        if filler is None:
+            filler = self._fillers[id(cls)] = self._filler_of(value, cls)
+        filler(node, value)
+
+    def _filler_of(self, value: Any, cls: type) -> Callable[[Node, Any], None]:
+        """How objects of a class are looked at."""
+        if id(cls) in _ITERATORS:
+            return self._iterator
+        for base, filler in (
+            (dict, self._dict),
+            ((list, tuple, deque, set, frozenset), self._sequence),
+            (FunctionType, self._function),
+            (MethodType, self._method),
+            (BuiltinFunctionType, self._builtin),
+            (functools.partial, self._partial),
+            (_GENERATORS, self._generator),
+            (type, self._class),
+            (ModuleType, self._module),
+        ):
+            if issubclass(cls, base):
+                return filler
+        owner, _ = self._owner(value)
+        return functools.partial(self._tensor, owner) if owner is not None else self._instance
 
     def _parts(self, node: Node, parts: Iterable[tuple[str, object]]) -> None:
         for suffix, child in parts:
             node.parts[suffix] = self._token(child)
 
-    def _tensor(self, node: Node, value: Any, owner: Backend) -> None:
+    def _method(self, node: Node, value: Any) -> None:
+        self._parts(node, [(".__self__", value.__self__), (".__func__", value.__func__)])
+
+    def _builtin(self, node: Node, value: Any) -> None:
+        self._parts(node, [(".__self__", value.__self__)])
+
+    def _partial(self, node: Node, value: Any) -> None:
+        self._parts(node, [(".func", value.func), (".args", value.args), (".keywords", value.keywords)])
+
+    def _iterator(self, node: Node, value: Any) -> None:
+        self._parts(node, [(f".<state>[{i}]", v) for i, v in enumerate(_state_of(value))])
+
+    def _class(self, node: Node, value: Any) -> None:
+        self._parts(node, self._class_parts(value))
+
+    def _module(self, node: Node, value: Any) -> None:
+        self._parts(node, [(f".{k}", v) for k, v in list(vars(value).items()) if not k.startswith("__")])
+
+    def _tensor(self, owner: Backend, node: Node, value: Any) -> None:
         node.light = owner.fingerprint(value)
         if owner.framework_name != "tensorflow":
             node.memory = owner.key(value)
         content = owner.content(value, self._limit) or {}
         node.digest = content.get("")
         node.takes_gradient = bool(content.get(".requires_grad"))
-        dtype = getattr(value, "dtype", None)
-        if owner.framework_name == "numpy" and getattr(dtype, "hasobject", False) and value.dtype.fields is None:
-            node.parts.update(
-                (f".flat[{i}]", self._token(v)) for i, v in enumerate(value.reshape(-1)[:MAX_PARTS].tolist())
-            )
+        if owner.framework_name == "numpy":
+            dtype = getattr(value, "dtype", None)
+            if getattr(dtype, "hasobject", False) and value.dtype.fields is None:
+                node.parts.update(
+                    (f".flat[{i}]", self._token(v)) for i, v in enumerate(value.reshape(-1)[:MAX_PARTS].tolist())
+                )
         self._children(node, value, owner)
 
     def _children(self, node: Node, value: Any, owner: Backend) -> None:

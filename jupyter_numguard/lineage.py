@@ -11,6 +11,7 @@ Pure: works on plain data, knows no framework, no notebook and no tensor.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from .versions import MAX_EXECUTIONS
 
 # Operations that hand over what ran where no recorder looks: neither written there nor computed there.
 _HAND_OVERS = frozenset({"IteratorGetNext", "OptionalGetValue", "EagerPyFunc", "PyFunc", "PyFuncStateless"})
+_STEP = re.compile(r"[.\[]")  # where a path goes into what is before it
 MAX_CHAIN = 2_000  # versions whose parents are kept; of older ones the answer
 
 
@@ -420,6 +422,11 @@ def _is_read(version: NonFiniteVersion, run: StatementRun) -> bool:
 def is_below(path: str, owner: str) -> bool:
     """Whether `path` is `owner` or something inside it."""
     return path == owner or path.startswith((f"{owner}.", f"{owner}["))
+
+
+def owners_of(path: str) -> list[str]:
+    """Every path that `path` is below (`is_below`), itself included."""
+    return [path, *(path[: step.start()] for step in _STEP.finditer(path))]
 
 
 def _short(code: str) -> str:

@@ -5,7 +5,7 @@ An object is known by a number that Python may use again; so an object that no n
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -74,7 +74,12 @@ class Picture:
         self.nodes: dict[int, Node] = {}
         self._up: dict[int, dict[int | str, int]] = {}  # object -> who leads to it, and how often
         self._sharers: dict[Hashable, set[int]] = {}
+        self._views: set[int] = set()  # objects whose memory others share
         self._takers: set[int] = set()  # objects that a backward pass may write to
+        # What was worked out since the last change of who leads to whom: most statements change none of it.
+        self._below: dict[int, tuple[int, ...]] = {}
+        self._takers_names: frozenset[str] | None = None
+        self._suffixes: dict[int, tuple[Node, dict[int, str]]] = {}  # of an object as it was then: who is where in it
         self._dropped: list[int] = []  # objects that lost a link
 
     # --- changing ---------------------------------------------------------------------------------------------------
@@ -105,10 +110,14 @@ class Picture:
             if old is not None and old.memory is not None and old.memory != new.memory:
                 self._leave(old.memory, oid)
             self.nodes[oid] = new
-            (self._takers.add if new.takes_gradient else self._takers.discard)(oid)
-            if new.memory is not None:
-                self._sharers.setdefault(new.memory, set()).add(oid)
+            if new.takes_gradient != (oid in self._takers):
+                (self._takers.add if new.takes_gradient else self._takers.discard)(oid)
+                self._takers_names = None
+            if new.memory is not None and (old is None or old.memory != new.memory):
+                self._join(new.memory, oid)
             if old is None or old.parts != new.parts:
+                if old is not None:
+                    self._below.clear()
                 for token in new.parts.values():
                     self._link(oid, token)
                 for token in old.parts.values() if old is not None else ():
@@ -129,6 +138,8 @@ class Picture:
             forgotten.append(oid)
             node = self.nodes.pop(oid)
             self._up.pop(oid, None)
+            self._below.pop(oid, None)
+            self._suffixes.pop(oid, None)
             self._takers.discard(oid)
             if node.memory is not None:
                 self._leave(node.memory, oid)
@@ -140,20 +151,31 @@ class Picture:
         if isinstance(token, Link):
             up = self._up.setdefault(int(token), {})
             up[holder] = up.get(holder, 0) + 1
+            self._takers_names = None
 
     def _unlink(self, holder: int | str, token: Hashable) -> None:
         up = self._up.get(int(token)) if isinstance(token, Link) else None
         if up is None or holder not in up:
             return
         up[holder] -= 1
+        self._takers_names = None
         if not up[holder]:
             del up[holder]
             self._dropped.append(int(token))  # type: ignore[call-overload]
+
+    def _join(self, memory: Hashable, oid: int) -> None:
+        sharers = self._sharers.setdefault(memory, set())
+        sharers.add(oid)
+        if len(sharers) > 1:
+            self._views |= sharers
 
     def _leave(self, memory: Hashable, oid: int) -> None:
         sharers = self._sharers.get(memory)
         if sharers is not None:
             sharers.discard(oid)
+            self._views.discard(oid)
+            if len(sharers) < 2:
+                self._views -= sharers
             if not sharers:
                 del self._sharers[memory]
 
@@ -181,10 +203,20 @@ class Picture:
                     found.setdefault(holder, holder + tail)
                 elif holder not in seen and holder in self.nodes:
                     seen.add(holder)
-                    parts = self.nodes[holder].parts
-                    suffix = next((s for s, t in parts.items() if isinstance(t, Link) and int(t) == at), "")
-                    todo.append((holder, suffix + tail))
+                    todo.append((holder, self._suffix(holder, at) + tail))
         return found
+
+    def _suffix(self, holder: int, oid: int) -> str:
+        """The first part of an object that leads to another one."""
+        node = self.nodes[holder]
+        known = self._suffixes.get(holder)
+        if known is None or known[0] is not node:
+            first: dict[int, str] = {}
+            for suffix, token in node.parts.items():
+                if type(token) is Link:
+                    first.setdefault(token, suffix)
+            known = self._suffixes[holder] = node, first
+        return known[1].get(oid, "")
 
     def follow(self, name: str, suffixes: tuple[str, ...]) -> tuple[list[tuple[int, str]], Hashable]:
         """The objects on the way with the part that leads on, and the token at the end.
@@ -210,24 +242,25 @@ class Picture:
         way, _ = self.follow(*path)
         return path[0] + "".join(s for _, s in way) + "".join(path[1][len(way) :])
 
-    def reached(self, name: str, suffixes: tuple[str, ...] = ()) -> Iterator[int]:
+    def reached(self, name: str, suffixes: tuple[str, ...] = ()) -> tuple[int, ...]:
         """Every object that lies at or below a path."""
         return self.below(self.follow(name, suffixes)[1])
 
-    def below(self, token: Hashable) -> Iterator[int]:
+    def below(self, token: Hashable) -> tuple[int, ...]:
         """The object that a token leads to, and all that it leads to."""
-        todo = [int(token)] if isinstance(token, Link) else []
-        seen = set(todo)
-        while todo:
-            oid = todo.pop()
-            node = self.nodes.get(oid)
-            if node is None:
-                continue
-            yield oid
-            for child in node.parts.values():
-                if isinstance(child, Link) and int(child) not in seen:
-                    seen.add(int(child))
-                    todo.append(int(child))
+        if type(token) is not Link or token not in self.nodes:
+            return ()
+        known = self._below.get(token)
+        if known is None:
+            seen = {token: None}
+            todo = [token]
+            while todo:
+                for child in self.nodes[todo.pop()].parts.values():
+                    if type(child) is Link and child not in seen and child in self.nodes:
+                        seen[child] = None
+                        todo.append(child)
+            known = self._below[token] = tuple(seen)
+        return known
 
     def code_names(self, access: Access) -> tuple[set[str], bool]:
         """Names that code behind the statement's names may read when it runs, and whether it reaches far."""
@@ -246,19 +279,16 @@ class Picture:
 
     def taking_gradients(self) -> set[str]:
         """Names that lead to a tensor that a backward pass may write to."""
-        out: set[str] = set()
-        for oid in self._takers:
-            out.update(self.holders(oid))
-        return out
+        if self._takers_names is None:
+            self._takers_names = frozenset(name for oid in self._takers for name in self.holders(oid))
+        return set(self._takers_names)
 
     def sharing(self, names: Iterable[str]) -> set[str]:
         """Names that lead to memory that these names lead to too, as a view of it."""
         out: set[str] = set()
-        for name in names:
-            for oid in self.reached(name):
-                memory = self.nodes[oid].memory
-                others = self._sharers.get(memory, set()) if memory is not None else set()
-                for other in others - {oid} if len(others) > 1 else ():
+        for name in names if self._views else ():
+            for oid in self._views.intersection(self.reached(name)):
+                for other in self._sharers[self.nodes[oid].memory] - {oid}:
                     out.update(self.holders(other))
         return out
 

@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -68,7 +69,7 @@ def leads_out(value: object, home: object) -> bool:
         if cls.__module__ in _C_HOLDERS and not issubclass(cls, _FOLLOWED):
             return True
         own = value if isinstance(value, type) else cls
-        found = [m for b in own.__mro__ for m in vars(b).values() if isinstance(m, FunctionType)][:1]
+        found = list(islice((m for b in own.__mro__ for m in vars(b).values() if isinstance(m, FunctionType)), 1))
     return any(f.__globals__ is not home and is_user_file(f.__code__.co_filename) for f in found)
 
 

@@ -35,6 +35,13 @@ def digest(a: np.ndarray[Any, Any]) -> Hashable:
     return zlib.crc32(lanes.data), zlib.crc32(words[rows * _LANES :].copy().data), zlib.crc32(flat[whole:].data)
 
 
+def digest_at(address: int, size: int) -> Hashable:
+    """Digest of the `size` bytes at an address, which the caller keeps alive."""
+    if 0 < size <= FULL:
+        return zlib.crc32((ctypes.c_char * size).from_address(address))
+    return digest(memory(address, size))
+
+
 def memory(address: int, size: int) -> np.ndarray[Any, Any]:
     """Bytes at an address, which the caller keeps alive.
 

@@ -28,7 +28,7 @@ from ...model import Counts, TensorInfo, TensorSummary
 from ...opevents import Key
 from ...oplog import OpLog
 from ..base import Backend, Probe
-from ..digest import digest, memory
+from ..digest import digest_at
 from . import training, values
 from .containers import children
 from .dense import hidden, is_alone, is_simple, plain, values_of, why_unreadable
@@ -73,15 +73,18 @@ class TorchBackend(Backend):
         if not self.owns(t):
             return None
         with DisableTorchFunction():
-            simple = is_simple(t)
             found: dict[str, Hashable] = {"": None, ".requires_grad": torch.Tensor.requires_grad.__get__(t)}
-            if not simple or t.device.type != "cpu" or why_unreadable(t) is not None:
+            if not is_simple(t) or not t.is_cpu or why_unreadable(t) is not None:
+                return found
+            if t.is_contiguous():
+                size = t.numel() * t.element_size()
+                if size <= limit:
+                    found[""] = digest_at(t.data_ptr(), size)
                 return found
         if self.nbytes(t) <= limit:
             with hidden():
-                flat = values_of(t).detach()
-                flat = flat if flat.is_contiguous() else flat.contiguous()
-                found[""] = digest(memory(flat.data_ptr(), flat.numel() * flat.element_size()))
+                flat = values_of(t).detach().contiguous()
+                found[""] = digest_at(flat.data_ptr(), flat.numel() * flat.element_size())
         return found
 
     def info(self, tensor: Any) -> TensorInfo:
