@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from .model import Phase
 from .opnames import canonical_op
@@ -15,8 +16,10 @@ from .opnames import canonical_op
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow", ast.MatMult: "matmul",
 }  # fmt: skip
-# Backward: operations whose autograd node keeps the first operand itself (of sqrt, exp and their like it keeps the result).
+# Backward: operations whose autograd node keeps the first operand itself; of a power and a quotient the second one as well.
 _KEEPS_OPERAND = frozenset("pow log log2 log10 log1p acos asin atanh acosh norm".split())
+# Of these it keeps the result: the operand is what gives it (0 exactly, other numbers to their last digits).
+_FROM_RESULT: dict[str, Callable[[Any], Any]] = {"sqrt": lambda r: r * r, "rsqrt": lambda r: 1 / (r * r)}
 
 
 def texts_of_operands(
@@ -32,12 +35,27 @@ def texts_of_operands(
     """
     nodes = _given(node, op, is_module)
     if phase == "backward":
-        nodes, count = (nodes[:1], 1) if op in _KEEPS_OPERAND else ([], 0)
+        nodes = _kept(nodes, op, count)
+        count = len(nodes)
     if isinstance(node, ast.AugAssign) and count == 1:
         nodes = nodes[1:]  # the overwritten one is not among the live ones
     if len(nodes) != count:
         nodes = nodes[: min(count, 1)] if len(nodes) > count else []
     return [None if isinstance(n, ast.Constant) else ast.unparse(n) for n in nodes]
+
+
+def operand_kept(op: str, phase: Phase, kept: Any) -> Any:
+    """The operand itself, of what the backward pass has of it."""
+    return _FROM_RESULT[op](kept) if phase == "backward" and op in _FROM_RESULT else kept
+
+
+def _kept(nodes: list[ast.expr], op: str, count: int) -> list[ast.expr]:
+    """The operands that the autograd node kept, in the order in which they were handed over, before the gradient."""
+    if op in ("pow", "div") and count > 2:
+        return nodes[:2]
+    if op == "div":
+        return nodes[1:2]  # only the divisor: the dividend needs no gradient of its own
+    return nodes[:1] if op in _KEEPS_OPERAND or op in _FROM_RESULT else []
 
 
 def _given(node: ast.AST | None, op: str, is_module: Callable[[str], bool]) -> list[ast.expr]:

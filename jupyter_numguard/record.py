@@ -16,7 +16,7 @@ from typing import Any
 
 from .backends import loaded_backends
 from .backends.base import Backend
-from .given import texts_of_operands
+from .given import operand_kept, texts_of_operands
 from .opevents import OpEvent, Scope, Site
 from .oplog import OpLog
 from .purity import is_pure_layer
@@ -138,7 +138,7 @@ class Recorder:
         texts = texts_of_operands(node, event.op, event.phase, len(operands), is_module)
         for text, value in zip(texts, operands, strict=False):
             if text is not None and value is not None:
-                yield text, value
+                yield text, operand_kept(event.op, event.phase, value)
 
 
 def _copy(value: Any, backends: Sequence[Backend]) -> Any | None:

@@ -69,6 +69,7 @@ neg | torch.neg torch.negative tensorflow.negative tensorflow.math.negative nump
 tanh | torch.tanh tensorflow.tanh tensorflow.math.tanh numpy.tanh keras.ops.tanh .tanh | x
 sin | torch.sin tensorflow.sin tensorflow.math.sin numpy.sin keras.ops.sin .sin | x
 cos | torch.cos tensorflow.cos tensorflow.math.cos numpy.cos keras.ops.cos .cos | x
+cosh | torch.cosh tensorflow.cosh tensorflow.math.cosh numpy.cosh keras.ops.cosh .cosh | x
 tan | torch.tan tensorflow.tan tensorflow.math.tan numpy.tan keras.ops.tan .tan | x
 atanh | torch.atanh torch.arctanh tensorflow.atanh tensorflow.math.atanh numpy.arctanh keras.ops.arctanh .atanh .arctanh | x
 acosh | torch.acosh torch.arccosh tensorflow.acosh tensorflow.math.acosh numpy.arccosh keras.ops.arccosh .acosh .arccosh | x
@@ -116,6 +117,7 @@ matmul | torch.matmul torch.mm torch.bmm tensorflow.matmul tensorflow.linalg.mat
 pow | torch.pow tensorflow.pow tensorflow.math.pow numpy.power keras.ops.power {K}.pow .pow | x y
 logit | torch.logit torch.special.logit .logit | x eps
 logit | scipy.special.logit | x
+det | torch.det torch.linalg.det tensorflow.linalg.det numpy.linalg.det .det | x
 svd | torch.linalg.svd torch.svd tensorflow.linalg.svd numpy.linalg.svd .svd | x
 eigh | torch.linalg.eigh tensorflow.linalg.eigh numpy.linalg.eigh | x
 cross_entropy | torch.nn.functional.cross_entropy | x target weight size_average ignored

@@ -51,17 +51,20 @@ A loop that multiplies is growing-recurrence (NG702). A factor that is itself hu
 from __future__ import annotations
 
 from jupyter_numguard import wording
-from jupyter_numguard.model import Category, Evidence, LineagePath
+from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
 
 from ._recognise import certain, failing, operand
 
 CATEGORY = Category.C2
-PRECEDES = {"NG801"}
+PRECEDES = {"NG106", "NG801"}
 _LARGE = 1e6  # a factor beyond it is the trouble, not their number
 
 
 def detect(path: LineagePath) -> Evidence | None:
-    """Inf of a product whose factors are finite and ordinary."""
+    """Inf of a product whose factors are finite and ordinary, or of a determinant."""
+    determinant = failing(path, {"det"}, ("forward", "update"))
+    if determinant is not None:
+        return _determinant(determinant)
     origin = failing(path, {"prod", "cumprod"}, ("forward", "update"))
     x = operand(origin, 0) if origin is not None else None
     if origin is None or x is None or x.absmax is None or wording.num_nonfinite(x) or x.absmax > _LARGE:
@@ -71,3 +74,13 @@ def detect(path: LineagePath) -> Evidence | None:
         return None
     text = f"The factors, {wording.tensor(x)}, reach {wording.number(x.absmax)} and there are {x.size} of them"
     return Evidence(f"{text}; their product passes the largest number of its dtype.", certain(origin, 0.92))
+
+
+def _determinant(origin: Origin) -> Evidence | None:
+    """Of logdet an Inf is no overflow: the determinant is 0 there."""
+    x, result = operand(origin, 0), origin.result
+    is_plain = origin.native_op.lower().endswith(("::det", ".det", "linalg_det", "matrixdeterminant"))
+    if not is_plain or x is None or result is None or not (result.posinf or result.neginf) or wording.num_nonfinite(x):
+        return None
+    text = f"The determinant of {wording.tensor(x)}, whose elements reach {wording.number(x.absmax or 0.0)}"
+    return Evidence(f"{text}, passes the largest number of its dtype.", certain(origin, 0.9))

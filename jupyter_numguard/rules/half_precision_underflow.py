@@ -58,7 +58,9 @@ def detect(path: LineagePath) -> Evidence | None:
     if origin is None or x is None or not x.zeros or wording.dtype_name(x.dtype) != "float16":
         return None
     slot = "y" if origin.op == "div" else "x"
-    if not any(t.op in _COMPUTED for t in producers(path, slot)):
+    made = producers(path, slot)
+    rooted = [a for t in made if t.op == "sqrt" for name, a in t.arguments if name == "x"]  # sqrt(v + 1e-12)
+    if not any(t.op in _COMPUTED for t in (*made, *rooted)):
         return None
     what = "the divisor" if origin.op == "div" else f"the argument of {origin.op}"
     text = (

@@ -246,7 +246,7 @@ def is_pure(function: Any) -> bool:
     if isinstance(function, type):
         return issubclass(function, np.generic)
     name = getattr(function, "__name__", "")
-    if function is np.linalg.norm or (
+    if function in (np.linalg.norm, np.linalg.det, np.linalg.slogdet) or (
         name in _SPECIAL and (getattr(function, "__module__", "") or "").startswith("scipy.special")
     ):
         return True

@@ -30,4 +30,7 @@ def saved_operands(node: Any) -> list[Any] | None:
             continue
         if isinstance(value, torch.Tensor) and value.is_floating_point():
             out.append(value.detach())
+    exponent = getattr(node, "_saved_exponent", None)
+    if out and isinstance(exponent, (int, float)):  # of `x ** 0.5`: a number, no tensor
+        out.insert(1, exponent)
     return None if is_packed and not out else out
