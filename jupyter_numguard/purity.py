@@ -84,7 +84,7 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
     for child in ast.walk(node):
         if isinstance(child, ast.Attribute) and id(child) not in called and child.attr not in _PLAIN_ATTRIBUTES:
             name = full_name(child, aliases)
-            if name is None or name.split(".")[0] not in ROOTS:
+            if name is None or name.split(".")[0] not in (*ROOTS, "math"):
                 return f"`{ast.unparse(child)}` is not run: it may do more than compute"
     return None
 
@@ -120,7 +120,7 @@ def _is_pure(function: ast.expr, aliases: Mapping[str, str], names: Mapping[str,
         return True
     name = full_name(function, aliases)
     if name is not None:
-        return name in functions() or (name.split(".")[0] in ROOTS and name.rsplit(".", 1)[-1] in PURE)
+        return name in functions() or name.startswith("math.") or (name.split(".")[0] in ROOTS and name.rsplit(".", 1)[-1] in PURE)
     if isinstance(function, ast.Attribute):
         return function.attr in (*PURE, "to_numpy") or "." + function.attr in functions()
     return False

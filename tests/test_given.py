@@ -72,7 +72,8 @@ def first_rewrite(*cells: str) -> dict[str, Any]:
         "p = torch.ones(4, requires_grad=True)\nspread(p).backward()\ng = p.grad\n",
         "import torch\nclass Unit(torch.nn.Module):\n    def forward(self, a):\n        return a * torch.rsqrt(a.pow(2).sum())\n"
         "p = torch.full((2,), 1e-30, requires_grad=True)\nUnit()(p * 1).backward(torch.ones(2))\ng = p.grad\n",
-        "import torch\nclass Curve(torch.nn.Module):\n    def __init__(self, k):\n        super().__init__()\n        self.k = k\n"
+        "import torch\nclass Curve(torch.nn.Module):\n    def __init__(self, k):\n        super().__init__()\n"
+        "        self.k = k\n"
         "    def forward(self, a):\n        bent = self.k * a ** self.k\n        return bent.sum()\n"
         "p = torch.tensor([0., 2.], requires_grad=True)\nCurve(0.3)(p).backward()\ng = p.grad\n",
     ],

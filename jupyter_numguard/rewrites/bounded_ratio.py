@@ -1,4 +1,4 @@
-"""bounded_ratio: A ratio taken as the exponential of a difference of logarithms overflows; with the difference bounded it does not.
+"""bounded_ratio: A ratio taken as the exponential of a difference of logarithms overflows; of a bounded one it does not.
 
 As of importance weights. Larger ratios are cut: what follows must not need them.
 """

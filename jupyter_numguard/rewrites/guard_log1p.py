@@ -1,4 +1,4 @@
-"""guard_log1p: log1p of -1 is not finite, nor of what rounding left just below; bounded just above -1, its argument stays in the domain."""
+"""guard_log1p: log1p of -1, or of what rounding left below, is not finite; just above -1 it is."""
 
 FIXES = {"NG101"}
 SAME_MATHEMATICS = False

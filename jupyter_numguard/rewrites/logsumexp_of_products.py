@@ -1,0 +1,121 @@
+"""logsumexp_of_products: `log(sum(w * exp(x) / s))` is the logsumexp of `x + log(w) - log(s)`: no exponential is left to overflow.
+
+A mixture's likelihood, a contrastive loss with a mask: the densities become 0 or Inf long before their logarithms do. The
+factors must not be negative; where one is, the rewrite is not finite, and not shown.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from jupyter_numguard.change import Change, written_out
+from jupyter_numguard.matching import Reader
+from jupyter_numguard.model import Framework
+from jupyter_numguard.terms import CONSTANT, Term
+
+FIXES = {"NG101", "NG203", "NG206", "NG304", "NG501", "NG502"}
+EXAMPLES = {
+    "torch": (
+        "y = torch.log((w * torch.exp(x)).sum(1))",
+        "y = torch.log((torch.exp(x) / s).sum(-1, keepdim=True))",
+        "y = torch.log(torch.sum(w * torch.exp(-x) / (2 * s)))",
+    ),
+    "tensorflow": ("y = tf.math.log(tf.reduce_sum(w * tf.exp(x), axis=1))",),
+    "numpy": ("y = np.log(np.sum(w * np.exp(x) / s, axis=0))", "y = np.log((np.exp(x) * w).sum())"),
+}
+# framework -> (log, function, name of the axis, name of what keeps it)
+_SPELLED = {
+    "torch": ("torch.log", "torch.logsumexp", "dim", "keepdim"),
+    "tensorflow": ("tensorflow.math.log", "tensorflow.reduce_logsumexp", "axis", "keepdims"),
+    "numpy": ("numpy.log", "numpy.logaddexp.reduce", "axis", "keepdims"),
+}
+_MAX_DEPTH = 8
+
+
+@dataclass
+class _Product:
+    """Factors of a product: exponents of its exponentials, and the others, above and below the line."""
+
+    exponents: list[tuple[bool, Term]] = field(default_factory=list)
+    above: list[Term] = field(default_factory=list)
+    below: list[Term] = field(default_factory=list)
+    used: list[Term] = field(default_factory=list)
+
+    def take(self, reader: Reader, term: Term, inverse: bool, depth: int = 0) -> None:
+        """Add the factors of a term, through names."""
+        for t in reader.expansions(term) if depth < _MAX_DEPTH else ():
+            x, y = t.argument("x"), t.argument("y")
+            if t.op == "exp" and x is not None:
+                self.used.append(t)
+                self.exponents.append((inverse, x))
+                return
+            if t.op in ("mul", "div") and x is not None and y is not None and _holds_exp(reader, t, depth):
+                self.used.append(t)
+                self.take(reader, x, inverse, depth + 1)
+                self.take(reader, y, inverse != (t.op == "div"), depth + 1)
+                return
+        (self.below if inverse else self.above).append(term)
+
+
+def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
+    """The logarithm of a sum of such products, where the logarithm or an exponential in it failed."""
+    guilty = {id(t.node) for t in reader.guilty()}
+    for home in range(reader.failing, -1, -1):
+        for logarithm in reader.terms(home):
+            if logarithm.op != "log" or (inside := logarithm.argument("x")) is None:
+                continue
+            total = next((t for t in reader.expansions(inside) if t.op == "sum"), None)
+            factors = total.argument("x") if total is not None else None
+            if total is None or factors is None or not {s for s, _ in total.arguments} <= {"x", "dim", "keepdim"}:
+                continue
+            product = _Product()
+            product.take(reader, factors, inverse=False)
+            parts = [*(t for _, t in product.exponents), *product.above, *product.below]
+            used = [logarithm, *product.used]
+            bad = next((t for t in used if id(t.node) in guilty), None)
+            if bad is None or not product.exponents or not (product.above or product.below):
+                continue
+            if not all(reader.is_stable(t, home) for t in (*parts, total)):
+                continue
+            after = _written(reader, product, total, framework)
+            if after is not None:
+                before = ast.unparse(written_out(reader, logarithm.node, home, {id(bad.node): bad.node}))
+                yield Change(home, logarithm.node, after, (before, after), framework)
+
+
+def _holds_exp(reader: Reader, term: Term, depth: int) -> bool:
+    """Whether a product has an exponential among its factors."""
+    return depth < _MAX_DEPTH and any(
+        t.op == "exp" or (t.op in ("mul", "div") and any(_holds_exp(reader, a, depth + 1) for _, a in t.arguments))
+        for t in reader.expansions(term)
+    )
+
+
+def _written(reader: Reader, product: _Product, total: Term, framework: Framework) -> str | None:
+    log, function, axis, keeps = _SPELLED[framework]
+    spelled_log, spelled = reader.spelled(log), reader.spelled(function)
+    if spelled_log is None or spelled is None:
+        return None
+    exponent = "".join(f" {'-' if negative else '+'} ({reader.text(t)})" for negative, t in product.exponents)
+    text = exponent.removeprefix(" + ").strip()
+    for sign, factors in (("+", product.above), ("-", product.below)):
+        numbers = [t for t in factors if t.op == CONSTANT]
+        values = [t.node.value for t in numbers if isinstance(t.node, ast.Constant)]
+        if not all(isinstance(v, (int, float)) and v > 0 for v in values):
+            return None
+        if values:
+            text += f" {sign} {math.log(math.prod(values))!r}"
+        others = " * ".join(f"({reader.text(t)})" for t in factors if t.op != CONSTANT)
+        if others:
+            text += f" {sign} {spelled_log}({others})"
+    dim, keep = total.argument("dim"), total.argument("keepdim")
+    along = f"{axis}={reader.text(dim)}" if dim is not None else ""
+    if dim is None and framework == "torch":
+        text, along = f"({text}).flatten()", "dim=0"
+    elif dim is None and framework == "numpy":
+        along = "axis=None"
+    given = [text, along, f"{keeps}={reader.text(keep)}" if keep is not None else ""]
+    return ast.unparse(ast.parse(f"{spelled}({', '.join(g for g in given if g)})", mode="eval"))
