@@ -1,4 +1,4 @@
-"""logsumexp_of_products: `log(sum(w * exp(x) / s))` is the logsumexp of `x + log(w) - log(s)`: no exponential is left to overflow.
+"""logsumexp_of_products: `log(sum(w * exp(x) / s))` is the logsumexp of `x + log(w) - log(s)`: no exponential is left.
 
 A mixture's likelihood, a contrastive loss with a mask: the densities become 0 or Inf long before their logarithms do. The
 factors must not be negative; where one is, the rewrite is not finite, and not shown.
