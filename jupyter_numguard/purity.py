@@ -120,7 +120,8 @@ def _is_pure(function: ast.expr, aliases: Mapping[str, str], names: Mapping[str,
         return True
     name = full_name(function, aliases)
     if name is not None:
-        return name in functions() or name.startswith("math.") or (name.split(".")[0] in ROOTS and name.rsplit(".", 1)[-1] in PURE)
+        root, last = name.partition(".")[0], name.rsplit(".", 1)[-1]
+        return name in functions() or root == "math" or (root in ROOTS and last in PURE)
     if isinstance(function, ast.Attribute):
         return function.attr in (*PURE, "to_numpy") or "." + function.attr in functions()
     return False

@@ -68,6 +68,39 @@ def test_stable_forms_are_verified(code: str, op: str, framework: Any, source: s
     assert got.verified, got
 
 
+@pytest.mark.parametrize(
+    ("framework", "source", "expected"),
+    [
+        ("torch", "y = torch.log((w * torch.exp(-x / 2) / s).sum(-1))",
+         "y = torch.logsumexp(-x / 2 + torch.log(w) - torch.log(s), dim=-1)"),
+        ("torch", "y = (x.exp() * w).sum().log()", "y = torch.logsumexp((x + torch.log(w)).flatten(), dim=0)"),
+        ("tensorflow", "y = tf.math.log(tf.reduce_sum(w * tf.exp(x), axis=1, keepdims=True))",
+         "y = tf.reduce_logsumexp(x + tf.math.log(w), axis=1, keepdims=True)"),
+        ("numpy", "y = np.log(np.sum(2 * w * np.exp(x) / s, axis=1))",
+         "y = np.logaddexp.reduce(x + np.log(2 * w) - np.log(s), axis=1)"),
+    ],
+)  # fmt: skip
+def test_weights_of_exponentials_go_into_the_exponent(framework: Any, source: str, expected: str) -> None:
+    """A weighted sum of exponentials under a logarithm is one logsumexp; it is run where the sum under- and overflows."""
+    arrays = {"x": [[900.0, 880.0], [-900.0, -905.0], [0.5, 1.0]], "w": [[0.25, 0.75]], "s": [[2.0, 0.5]]}
+    make = {"torch": torch.tensor, "tensorflow": tf.constant, "numpy": np.array}[framework]
+    samples = {name: make(value) for name, value in arrays.items()}
+
+    got = proposal("NG101", "log", source, framework=framework)
+
+    assert expected == got.source
+    assert verifier(samples, MODULES)(got).verified
+
+
+def test_a_negative_weight_of_an_exponential_refutes_the_logsumexp() -> None:
+    """exp(a) - exp(b) has a logarithm where a > b; the logarithm of the weight -1 has none."""
+    samples = {"x": torch.tensor([[800.0, 1.0]]), "w": torch.tensor([1.0, -1.0])}
+
+    got = verifier(samples, MODULES)(proposal("NG203", "exp", "y = torch.log((w * torch.exp(x)).sum(1))"))
+
+    assert got.refuted
+
+
 def test_softmax_over_the_wrong_elements_is_refuted() -> None:
     """exp(x)/sum(exp(x)) of a 2-D tensor sums over everything; the vector form would not, although both are finite."""
     got = verdict("NG203", "exp", "y = x.exp() / x.exp().sum()", x=torch.full((2, 2), 800.0))
