@@ -102,12 +102,11 @@ def _written(reader: Reader, product: _Product, total: Term, framework: Framewor
     exponent = "".join(f" {'-' if negative else '+'} ({reader.text(t)})" for negative, t in product.exponents)
     text = exponent.removeprefix(" + ").strip()
     for sign, factors in (("+", product.above), ("-", product.below)):
-        numbers = [t for t in factors if t.op == CONSTANT]
-        values = [t.node.value for t in numbers if isinstance(t.node, ast.Constant)]
-        if not all(isinstance(v, (int, float)) and v > 0 for v in values):
+        numbers = [_number(t) for t in factors if t.op == CONSTANT]
+        if not all(n > 0 for n in numbers):
             return None
-        if values:
-            text += f" {sign} {math.log(math.prod(values))!r}"
+        if numbers:
+            text += f" {sign} {math.log(math.prod(numbers))!r}"
         others = " * ".join(f"({reader.text(t)})" for t in factors if t.op != CONSTANT)
         if others:
             text += f" {sign} {spelled_log}({others})"
@@ -119,3 +118,9 @@ def _written(reader: Reader, product: _Product, total: Term, framework: Framewor
         along = "axis=None"
     given = [text, along, f"{keeps}={reader.text(keep)}" if keep is not None else ""]
     return ast.unparse(ast.parse(f"{spelled}({', '.join(g for g in given if g)})", mode="eval"))
+
+
+def _number(term: Term) -> float:
+    """The number that a term is; 0 of any other constant."""
+    value = getattr(term.node, "value", None)
+    return float(value) if isinstance(value, (int, float)) else 0.0
