@@ -2,6 +2,8 @@
 
 Only plain assignments, augmented ones and `return`, and only what `purity.py` knows; what cannot be run is left out, and so
 is what needs it. An Inf on the way may be meant (a mask): it counts in the last statement only, a NaN always.
+
+A statement that was rewritten as well must be run, be finite, and agree with the original wherever that is finite.
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from .numerics import array, is_tensor
 from .purity import why_not_run
 from .terms import parse
 
+_RTOL = 1e-4
 Evaluate = Callable[[ast.expr, Mapping[str, object]], Any]
+
+
+class UnprovenError(Exception):
+    """A later statement that was rewritten as well could not be run, or gives another value; the text says which."""
 
 
 def second_fault(
@@ -27,6 +34,7 @@ def second_fault(
     aliases: Mapping[str, str],
     framework: Framework,
     evaluate: Evaluate,
+    rewritten: Mapping[SourceStatement, str],
 ) -> SourceStatement | None:
     """The first later statement whose value is not finite although the rewritten one's is; None if none is known.
 
@@ -34,13 +42,22 @@ def second_fault(
         first: The rewritten statement; what it binds is computed first.
         later: The statements after it, oldest first.
         names: Copies, modules and layers by name.
+        rewritten: Later statements with their new texts.
+
+    Raises:
+        UnprovenError: One of these does not hold.
     """
     known, bound = dict(names), set[str]()
+    if not set(rewritten) <= set(later):
+        raise UnprovenError("a second changed line does not come after the first")
     last: tuple[SourceStatement, bool] | None = None
     for statement in (None, *later):
-        parsed = parse(first if statement is None else statement.source)
+        new = rewritten.get(statement) if statement is not None else None
+        parsed = parse(first if statement is None else statement.source if new is None else new)
         step = _step(parsed.body[0]) if parsed is not None and len(parsed.body) == 1 else None
         if step is None:
+            if new is not None or (statement is None and rewritten):
+                raise UnprovenError("a second changed line is not run")
             if statement is None:
                 return None
             gone = {n.id for s in (parsed.body if parsed else ()) for n in ast.walk(s) if _is_store(n)}  # type: ignore[attr-defined]
@@ -53,12 +70,21 @@ def second_fault(
         value = None
         if why_not_run(node, aliases, known) is None:
             value = evaluate(node, known)
+        elif new is not None or (statement is None and rewritten):
+            raise UnprovenError(f"of a second changed line, {why_not_run(node, aliases, known)}")
         elif statement is None:
             return None
-        if value is not None and statement is not None and reads & bound and is_tensor(value, framework):
+        if statement is not None and new is not None:
+            _agrees(statement, value, copies, bound, known, framework, evaluate)
+        if (
+            value is not None
+            and statement is not None
+            and (reads & bound or new is not None)
+            and is_tensor(value, framework)
+        ):
             held = array(value, framework)
             nan, inf = bool((held != held).any()), bool((abs(held) == float("inf")).any())
-            if nan:
+            if nan or (inf and new is not None):
                 return statement
             last = statement, inf
         if target is not None:
@@ -67,6 +93,32 @@ def second_fault(
             if value is not None:
                 known[target] = value
     return last[0] if last is not None and last[1] else None
+
+
+def _agrees(
+    statement: SourceStatement,
+    value: Any,
+    copies: Copies,
+    bound: set[str],
+    known: Mapping[str, object],
+    framework: Framework,
+    evaluate: Evaluate,
+) -> None:
+    """The rewritten statement's value is the original's wherever that is finite.
+
+    Raises:
+        UnprovenError: It is not.
+    """
+    import numpy
+
+    parsed = parse(statement.source)
+    step = _step(parsed.body[0]) if parsed is not None and len(parsed.body) == 1 else None
+    assert step is not None  # as it is of the new text
+    held = array(value, framework)
+    theirs = array(evaluate(copies.renamed(step[1], without=bound), known), framework)
+    free = numpy.isfinite(theirs) if theirs.shape == held.shape else None
+    if free is None or not numpy.allclose(held[free], theirs[free], rtol=_RTOL):
+        raise UnprovenError("a second changed line gives another value where the original is finite")
 
 
 def _step(node: ast.stmt) -> tuple[str | None, ast.expr] | None:

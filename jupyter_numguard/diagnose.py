@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from textwrap import dedent
 
 from .model import Diagnosis, Evidence, LineagePath, Place, RewriteAdvice
-from .propose import propose
+from .propose import extended, propose
 from .rewrite import Proposal, Rewrite, Verdict, VerifyRun
 from .rule import Rule
 from .wording import number
 
 _MAX_PROPOSALS = 6  # how many rewritten statements of one rule are run
+_MAX_FAULTS = 3  # how many later statements are rewritten as well
 
 
 def diagnose(
@@ -87,7 +88,11 @@ def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Ver
         return None  # a source that the matcher chokes on gets no rewrite
     best: tuple[Proposal, Verdict] | None = None
     for proposal in proposals:
-        verdict = Verdict(False, "Not run: no copies of the operands were taken.") if run is None else run(proposal)
+        verdict = Verdict(False, "Not run: no copies of the operands were taken.") if run is None else _with_others(
+            path, proposal, run(proposal)
+        )  # fmt: skip
+        if run is not None and verdict.fault is not None:
+            proposal, verdict = _extended(path, rewrites, code, run, proposal, verdict)
         if verdict.refuted:
             continue
         if best is None or verdict.verified:
@@ -97,20 +102,48 @@ def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Ver
     if best is None:
         return None
     proposal, verdict = best
-    note, verified = verdict.note, verdict.verified
-    left = next((p for p in path.others if not _changes(proposal, p)), None) if verified else None
-    if left is not None:
-        verified = False
-        note += f" It is no cure alone: `{left.code}` (line {left.line}) makes a non-finite value of its own."
+    note = verdict.note
     if proposal.statement is not path.statements[0]:
         note += " The line that failed stays; this statement no longer needs its result."
     return RewriteAdvice(
         edits=proposal.edits,
         before=_joined([statement.source for statement, _ in proposal.changed]),
         after=_joined([text for _, text in proposal.changed]),
-        verified=verified,
+        verified=verdict.verified,
         note=note,
     )
+
+
+def _with_others(path: LineagePath, proposal: Proposal, verdict: Verdict) -> Verdict:
+    """Not verified where the variable is non-finite for another reason as well."""
+    left = next((p for p in path.others if not _changes(proposal, p)), None) if verdict.verified else None
+    if left is None:
+        return verdict
+    fault = next(
+        (s for s in proposal.later if s.execution == left.execution and s.line <= left.line <= s.end_line), None
+    )
+    note = f"{verdict.note} It is no cure alone: `{left.code}` (line {left.line}) makes a non-finite value of its own."
+    return Verdict(False, note, fault=fault)
+
+
+def _extended(
+    path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: VerifyRun, first: Proposal, verdict: Verdict
+) -> tuple[Proposal, Verdict]:
+    """The proposal with the second fault guarded too, and a third, where that is a cure; else as it was."""
+    proposal, found = first, verdict
+    for _ in range(_MAX_FAULTS):
+        if found.fault is None:
+            break
+        for further in extended(path, rewrites, code, proposal, found.fault)[:_MAX_PROPOSALS]:
+            seen = _with_others(path, further, run(further))
+            if seen.verified:
+                return further, seen
+            if seen.fault is not None and seen.fault != found.fault:
+                proposal, found = further, seen
+                break
+        else:
+            break
+    return first, verdict
 
 
 def _changes(proposal: Proposal, place: Place) -> bool:

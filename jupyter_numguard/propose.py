@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from .model import Edit, Framework, LineagePath, SourceStatement
 from .phrase import bracketed, render
 from .rewrite import Form, Part, Proposal, Rewrite
 from .terms import Term, parse
+
+_GUARDED = frozenset({"NG101", "NG102", "NG103", "NG401"})  # zeros and numbers outside the domain
 
 
 def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[Proposal]:
@@ -29,14 +32,7 @@ def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[P
     failing = {id(t.node) for t in reader.guilty()}
     out = [proposal for rewrite in chosen for proposal in _located(reader, rewrite)]
     for home in range(reader.failing, -1, -1):
-        found = [
-            _Hit(rewrite, form, match, rebuild)
-            for written in reader.terms(home)
-            for term, rebuild in _readings(reader, written)
-            for rewrite in chosen
-            for form in rewrite.forms
-            if (match := reader.match(form.pattern, term)) is not None and _speaks(form, match, path.framework)
-        ]
+        found = _hits(reader, chosen, home)
         guilty = [hit for hit in found if any(id(t.node) in failing for t in hit.match.used)]
         for first in sorted(guilty, key=lambda hit: not hit.rewrite.same_mathematics):
             others = [hit for hit in found if hit.rewrite.same_mathematics == first.rewrite.same_mathematics]
@@ -45,7 +41,44 @@ def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[P
                 proposal = _proposal(reader, home, first, also)
                 if proposal is not None and all(proposal.source != p.source for p in out):
                     out.append(proposal)
+    if code in _GUARDED:
+        out += _guarded_throughout(reader, rewrites, out)
     return sorted(out, key=lambda p: not p.parts[0].rewrite.same_mathematics)
+
+
+def _guarded_throughout(reader: Reader, rewrites: Sequence[Rewrite], out: Sequence[Proposal]) -> list[Proposal]:
+    """The failing statement with every operation in it guarded: `log(v) + d / v` has two that fail where v is 0."""
+    guards = [r for r in rewrites if not r.same_mathematics and r.fixes & _GUARDED]
+    hits = _hits(reader, guards, reader.failing)
+    failing = {id(t.node) for t in reader.guilty()}
+    first = next((hit for hit in hits if any(id(t.node) in failing for t in hit.match.used)), None)
+    proposal = _proposal(reader, reader.failing, first, hits) if first is not None and len(hits) > 1 else None
+    return [proposal] if proposal is not None and all(proposal.source != p.source for p in out) else []
+
+
+def extended(
+    path: LineagePath, rewrites: Sequence[Rewrite], code: str, first: Proposal, fault: SourceStatement
+) -> list[Proposal]:
+    """The proposal with a later statement rewritten as well, which would not be finite after it.
+
+    There only guards are laid over the source, those for rule `code` first: what its own rule would be nobody has seen.
+    """
+    reader = Reader(path)
+    home = next((i for i, s in enumerate(reader.sequence) if s == fault), None)
+    if home is None or fault not in first.later or any(s == fault for s, _ in first.changed):
+        return []
+    guards = sorted(
+        (r for r in rewrites if not r.same_mathematics and r.fixes & {code, *_GUARDED}),
+        key=lambda r: code not in r.fixes,
+    )
+    out: list[Proposal] = []
+    for hit in _hits(reader, guards, home):
+        proposal = _proposal(reader, home, hit, [])
+        if proposal is None or len(proposal.changed) != 1 or any(proposal.source == p.changed[-1][1] for p in out):
+            continue
+        edits = sorted((*first.edits, *proposal.edits), key=lambda e: -e.line)
+        out.append(dataclasses.replace(first, changed=(*first.changed, *proposal.changed), edits=tuple(edits)))
+    return out
 
 
 class _Hit(NamedTuple):
@@ -55,6 +88,18 @@ class _Hit(NamedTuple):
     form: Form
     match: Match
     rebuild: Rebuild | None
+
+
+def _hits(reader: Reader, rewrites: Sequence[Rewrite], home: int) -> list[_Hit]:
+    """Every form that matches an expression of one statement."""
+    return [
+        _Hit(rewrite, form, match, rebuild)
+        for written in reader.terms(home)
+        for term, rebuild in _readings(reader, written)
+        for rewrite in rewrites
+        for form in rewrite.forms
+        if (match := reader.match(form.pattern, term)) is not None and _speaks(form, match, reader.path.framework)
+    ]
 
 
 def _readings(reader: Reader, term: Term) -> Iterator[tuple[Term, Rebuild | None]]:

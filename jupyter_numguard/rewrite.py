@@ -129,11 +129,17 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What running a proposal showed; see `verify.py`. A refuted one was run and does not hold: it is not shown."""
+    """What running a proposal showed; see `verify.py`.
+
+    Attributes:
+        refuted: It was run and does not hold: it is not shown.
+        fault: The later statement that is not finite all the same.
+    """
 
     verified: bool
     note: str
     refuted: bool = False
+    fault: SourceStatement | None = None
 
 
 VerifyRun = Callable[[Proposal], Verdict]

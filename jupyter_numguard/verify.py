@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .aftermath import second_fault
+from .aftermath import UnprovenError, second_fault
 from .copies import Copies
 from .model import Framework, SourceStatement
 from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, unheard, widened
@@ -36,7 +36,7 @@ class _NotRun(Exception):
 
 
 class _SecondFault(Exception):
-    """The rewrite holds, and a later statement is not finite all the same; the text is the note."""
+    """The rewrite holds, and a later statement is not finite all the same: the note and that statement."""
 
 
 class _NoTensor(Exception):
@@ -67,7 +67,7 @@ def verifier(
         except _NotRun as reason:
             return Verdict(False, f"Not run: {reason}.")
         except _SecondFault as reason:
-            return Verdict(False, str(reason))
+            return Verdict(False, reason.args[0], fault=reason.args[1])
         except _Refuted as reason:
             return Verdict(False, f"Run on the operands that failed: {reason}.", refuted=True)
         except Exception as error:  # whatever a framework raises: the rewrite would raise it in the cell
@@ -107,7 +107,8 @@ class _Run:
             difference, n, of = self._run_part(part)
             largest, compared, size = max(largest, difference), compared + n, size + of
         whole = self._run_statement()
-        where = next((p.rewrite.neighbourhood for p in self.proposal.parts if p.rewrite.neighbourhood), "")
+        named = dict.fromkeys(p.rewrite.neighbourhood for p in self.proposal.parts if p.rewrite.neighbourhood)
+        where = ", or ".join(named)
         text = f"Run on the operands that failed: finite{', gradient too' if self.gradient_seen else ''}"
         if compared:
             text += f"; largest relative change {largest:.1g} on {compared} of {size} elements"
@@ -116,20 +117,29 @@ class _Run:
         else:
             text += "; the original has no finite element to compare with"
         text += "." if whole else "; only the rewritten expression was run, not the whole statement."
-        fault = self._second_fault() if whole else None
+        also = {s: new for s, new in self.proposal.changed if s in self.proposal.later}
+        if also and not whole:
+            raise _NotRun("what a second changed line reads of the first is not known")
+        fault = self._second_fault(also) if whole else None
         if fault is not None:
             raise _SecondFault(
-                f"{text} It is no cure alone: then `{fault.source.strip()}` (line {fault.line}) is not finite."
+                f"{text} It is no cure alone: then `{fault.source.strip()}` (line {fault.line}) is not finite.", fault
             )
+        for statement in also:
+            text += f" Line {statement.line} changes as well: it would not be finite then."
         return text
 
-    def _second_fault(self) -> SourceStatement | None:
+    def _second_fault(self, rewritten: Mapping[SourceStatement, str]) -> SourceStatement | None:
         try:
             return second_fault(
                 self.proposal.source, self.proposal.later, self.copies, self.names, self.aliases,
-                self.proposal.parts[0].framework, self._evaluate,
+                self.proposal.parts[0].framework, self._evaluate, rewritten,
             )  # fmt: skip
+        except UnprovenError as reason:
+            raise _Refuted(str(reason)) from None
         except Exception:  # a later statement that the copies do not fit: nothing is known of it
+            if rewritten:
+                raise _Refuted("a second changed line could not be run") from None
             return None
 
     gradient_seen = False

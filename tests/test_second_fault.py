@@ -22,9 +22,9 @@ def first_rewrite(cell: str, variable: str) -> dict[str, Any]:
     [
         (
             "import numpy as np\ndef f1(tp, p, t):\n    a = tp / p.sum(0)\n    b = tp / t.sum(0)\n"
-            "    return 2 * a * b / (a + b)\nscore = f1(np.array([0.0, 1.0]), np.eye(2) * [0, 1], np.eye(2))\n",
+            "    return np.sinh(999 * (a + b))\nscore = f1(np.array([0.0, 1.0]), np.eye(2) * [0, 1], np.eye(2))\n",
             "score",
-            "2 * a * b / (a + b)",
+            "np.sinh(999 * (a + b))",
         ),
         (
             "import torch\ndef g(v):\n    return torch.log(v)\ndef h(u):\n    return torch.exp(u)\n"
@@ -49,3 +49,40 @@ def test_an_inf_that_is_meant_on_the_way_is_no_second_fault() -> None:
     cell += "    return torch.softmax(m, 0)\np = f(torch.zeros(2))\n"
 
     assert first_rewrite(cell, "p")["verified"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "variable", "lines"),
+    [
+        (
+            "import numpy as np\ndef f1(hits, told, there):\n    p = hits / told.sum(0)\n    r = hits / there.sum(0)\n"
+            "    return 2 * p * r / (p + r)\nscore = f1(np.array([0.0, 1.0]), np.eye(2) * [0, 1], np.eye(2))\n",
+            "score",
+            {4, 6},
+        ),
+        (
+            "import torch\ndef surprise(count, total):\n    rate = count / total\n    return -torch.log(rate)\n"
+            "s = surprise(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 4.0]))\n",
+            "s",
+            {4, 5},
+        ),
+    ],
+)
+def test_a_second_fault_of_the_same_kind_is_rewritten_too(cell: str, variable: str, lines: set[int]) -> None:
+    """The quotient of two guarded quotients, the logarithm of one: both lines change, and the note names the second."""
+    rewrite = first_rewrite(cell, variable)
+
+    assert rewrite["verified"], rewrite
+    assert lines == {edit["line"] for edit in rewrite["edits"]}
+    assert f"Line {max(lines)} changes as well" in rewrite["note"]
+
+
+def test_two_faults_in_one_statement_are_guarded_together() -> None:
+    """A logarithm and a quotient of the same variance: one guard alone leaves the statement non-finite."""
+    cell = "import numpy as np\ndef nll(d, v):\n    return np.log(v) + d / v\n"
+    cell += "loss = nll(np.array([1.0, 2.0]), np.array([0.0, 1.0]))\n"
+
+    rewrite = first_rewrite(cell, "loss")
+
+    assert rewrite["verified"], rewrite
+    assert 2 == rewrite["after"].count("np.maximum") + rewrite["after"].count("np.where")

@@ -19,12 +19,12 @@ from jupyter_numguard.terms import CONSTANT, Term
 FIXES = {"NG101", "NG203", "NG206", "NG304", "NG501", "NG502"}
 EXAMPLES = {
     "torch": (
-        "y = torch.log((w * torch.exp(x)).sum(1))",
-        "y = torch.log((torch.exp(x) / s).sum(-1, keepdim=True))",
-        "y = torch.log(torch.sum(w * torch.exp(-x) / (2 * s)))",
+        "y = torch.log((b * torch.exp(x)).sum(1))",
+        "y = torch.log((torch.exp(x) / b).sum(-1, keepdim=True))",
+        "y = torch.log(torch.sum(b * torch.exp(-x) / (2 * b)))",
     ),
-    "tensorflow": ("y = tf.math.log(tf.reduce_sum(w * tf.exp(x), axis=1))",),
-    "numpy": ("y = np.log(np.sum(w * np.exp(x) / s, axis=0))", "y = np.log((np.exp(x) * w).sum())"),
+    "tensorflow": ("y = tf.math.log(tf.reduce_sum(b * tf.exp(x), axis=1))",),
+    "numpy": ("y = np.log(np.sum(big * np.exp(x) / big, axis=0))", "y = np.log((np.exp(x) * big).sum())"),
 }
 # framework -> (log, function, name of the axis, name of what keeps it)
 _SPELLED = {
