@@ -7,6 +7,7 @@ strides do not fall into one lane), at the speed of memory: about 10 ms per 100 
 from __future__ import annotations
 
 import ctypes
+import sys
 import zlib
 from collections.abc import Hashable
 from typing import Any
@@ -17,6 +18,8 @@ FULL = 64 * 1024
 SAMPLED = 64 * 1024 * 1024
 _LANES = 1021
 _WORDS = 8192
+at_address: Any = (ctypes.c_char * sys.maxsize).from_address
+"""Memory from an address on, as a buffer without an end; a type per size would cost as much as a look."""
 
 
 def digest(a: np.ndarray[Any, Any]) -> Hashable:
@@ -42,15 +45,14 @@ def digest_at(address: int, size: int) -> Hashable:
     return digest(memory(address, size))
 
 
-def memory(address: int, size: int) -> np.ndarray[Any, Any]:
-    """Bytes at an address, which the caller keeps alive.
+def memory(address: int, size: int, dtype: type[np.generic] | np.dtype[Any] = np.uint8) -> np.ndarray[Any, Any]:
+    """`size` numbers at an address, which the caller keeps alive; bytes unless another dtype is given.
 
     Not `Tensor.numpy()`: that makes the storage one that cannot be resized any more, for good.
     """
     if not size:
-        return np.empty(0, np.uint8)
-    buffer: Any = (ctypes.c_char * size).from_address(address)
-    return np.frombuffer(buffer, np.uint8)
+        return np.empty(0, dtype)
+    return np.frombuffer(at_address(address), dtype, size)
 
 
 def _sample(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

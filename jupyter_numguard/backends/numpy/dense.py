@@ -3,7 +3,7 @@ them.
 
 | dtype | looked at as |
 |---|---|
-| float32, float64, longdouble, complex | `isfinite`; large contiguous float32/64 after a `dot(a, a)` screen |
+| float32, float64, longdouble, complex | `isfinite`; float32/64 after a screen (`dot.py`) |
 | float16, bfloat16 | their bits: `isfinite` is about 25 times slower on float16 and absent for bfloat16 |
 | one-byte floats and other one-byte dtypes of ml_dtypes | a table of their 256 values |
 | structured | their float fields |
@@ -20,16 +20,14 @@ from typing import Any
 import numpy as np
 
 from ..bits import HALVES, has_nonfinite
+from ..dot import SMALL, is_proved_finite, unproved
 from .state import silence
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-SCREEN_ABOVE = 16_384  # elements; below, the dot product and its error state cost more than isfinite
 _CHUNK = 1 << 20  # elements looked at together, so that temporaries stay small whatever the size
 _MAX_DEPTH = 4  # of arrays inside object arrays
 _TURN = 1 << 26  # elements between two chances for a KeyboardInterrupt
-_SMALL = 4096  # elements; below it a call costs more than its memory traffic: such arrays are looked at together
-_BUFFER = 1 << 18  # elements that are copied together at most
 
 
 def plain(value: Any) -> Array:
@@ -68,32 +66,25 @@ def is_known(dtype: np.dtype[Any]) -> bool:
 
 def are_nonfinite(values: Sequence[Any]) -> list[bool]:
     """Whether any element that counts is NaN or Inf, exactly, of each. No warning is made or lost."""
-    with silence():
-        flags = [False] * len(values)
-        small: dict[Any, list[int]] = {}
-        held = 0
-        for i, a in enumerate(values):
-            if type(a) is np.ndarray and a.dtype.char in "fd" and 0 < a.size <= _SMALL:
-                small.setdefault(a.dtype, []).append(i)
-                held += a.size
-                if held > _BUFFER:
-                    _look_together(small, values, flags)
-                    held = 0
-            else:
-                flags[i] = _is_nonfinite(a)
-        _look_together(small, values, flags)
-        return flags
-
-
-def _look_together(groups: dict[Any, list[int]], values: Sequence[Any], flags: list[bool]) -> None:
-    """One look at a copy of all; only where it is non-finite one at each."""
-    for group in groups.values():
-        arrays = [values[i] for i in group]
-        together = arrays[0] if len(group) == 1 else np.concatenate([a.reshape(-1) for a in arrays])
-        if not np.isfinite(together).all():
-            for i, a in zip(group, arrays, strict=True):
-                flags[i] = not np.isfinite(a).all()
-    groups.clear()
+    flags = [False] * len(values)
+    small: dict[Any, list[int]] = {}
+    rest: list[int] = []
+    for i, a in enumerate(values):
+        if type(a) is np.ndarray and (dtype := a.dtype).char in "fd" and dtype.isnative:
+            if a.size <= SMALL:
+                small.setdefault(dtype.char, []).append(i)
+                continue
+            if a.flags.forc and all(map(is_proved_finite, _turns(a.ravel("K")))):
+                continue
+        rest.append(i)
+    for group in small.values():
+        arrays = [a if a.ndim == 1 else a.reshape(-1) for a in map(values.__getitem__, group)]
+        rest += [group[i] for i in unproved(arrays)]
+    if rest:
+        with silence():
+            for i in rest:
+                flags[i] = _is_nonfinite(values[i])
+    return flags
 
 
 def is_nonfinite(value: Any) -> bool:
@@ -107,20 +98,22 @@ def _is_nonfinite(value: Any) -> bool:
     if a.size == 0 or not can_be_nonfinite(a.dtype):
         return False
     if mask is None and a.dtype.isnative:
-        if a.dtype.char in "fd" and a.size > SCREEN_ABOVE and not _may_be_nonfinite(a):
+        if a.dtype.char in "fd" and a.size > SMALL and _is_sum_finite(a):
             return False
         if a.dtype.name in HALVES:
             return has_nonfinite(a.ravel("K") if a.flags.forc else a, a.dtype.name)
     return any(bool((~is_finite).any()) for is_finite, _ in finite_flags(a, mask))
 
 
-def _may_be_nonfinite(a: Array) -> bool:
-    """The screen: False means finite for sure. No non-finite element can make a finite sum, of squares or not."""
+def _is_sum_finite(a: Array) -> bool:
+    """A screen: True means finite for sure. No non-finite element can make a finite sum, of squares or not."""
     if not a.flags.forc:
-        return not np.isfinite(np.add.reduce(a, axis=None))
-    flat = a.ravel("K")  # a view: the memory in its own order
-    pieces = (flat[i : i + _TURN] for i in range(0, flat.size, _TURN))
-    return not all(np.isfinite(np.dot(piece, piece)) for piece in pieces)
+        return bool(np.isfinite(np.add.reduce(a, axis=None)))
+    return all(map(is_proved_finite, _turns(a.ravel("K"))))  # a view: the memory in its own order
+
+
+def _turns(flat: Array) -> Iterator[Array]:
+    return (flat[i : i + _TURN] for i in range(0, flat.size, _TURN))
 
 
 def finite_flags(a: Array, mask: Array | None = None) -> Iterator[tuple[Array, Array]]:

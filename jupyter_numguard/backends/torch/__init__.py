@@ -32,7 +32,7 @@ from ..digest import digest_at
 from . import training, values
 from .containers import children
 from .dense import hidden, is_alone, is_simple, plain, values_of, why_unreadable
-from .flags import collect, is_ready, launch, look
+from .flags import collect, glance, launch, look
 
 
 class TorchBackend(Backend):
@@ -112,12 +112,19 @@ class TorchBackend(Backend):
 
     def probe(self, tensors: Sequence[Any]) -> Probe:
         """Flags: known at once on the host, pending on devices. None are asked while a CUDA graph is captured."""
-        if is_alone():
+        with DisableTorchFunction():
+            flags, large, others = glance(tensors)
+        if large and is_alone():
             with DisableTorchFunction(), _AutoDispatchBelowAutograd():
-                if all(map(is_ready, tensors)):
-                    return look(tensors)
+                look(tensors, large, flags)
+        else:
+            others += large
+        if not others:
+            return Probe(flags, [])
         with hidden():
-            return launch([values_of(t) for t in tensors])
+            found = launch([values_of(t) if flags[i] is None else None for i, t in enumerate(tensors)])
+        found.flags = [known if known is not None else f for known, f in zip(flags, found.flags, strict=True)]
+        return found
 
     def read(self, probes: Sequence[Probe]) -> None:
         """One host read per device."""
