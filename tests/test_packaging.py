@@ -6,10 +6,10 @@ import email.message
 import email.parser
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import tomllib
 import venv
 import zipfile
@@ -170,8 +170,7 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
 def test_sdist_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     """The sdist is enough to build the wheel, and carries the tests."""
     sdist = build(ROOT, tmp_path, "sdist")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    shutil.unpack_archive(sdist, tmp_path / "unpacked")
     (source,) = (tmp_path / "unpacked").iterdir()
 
     assert names_in(build(source, tmp_path / "again", "wheel")) == names_in(wheel)

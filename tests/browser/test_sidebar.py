@@ -179,7 +179,10 @@ def test_a_dead_kernel(lab: Lab) -> None:
         stop.unlink()
     expect(lab.panel).to_contain_text("Below: the last report stored in this notebook, of In [2].")
     shoot(lab.page, "dead")
-    lab.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()
+    # JupyterLab tells of the death once more for every failed start, at any time.
+    lab.page.add_locator_handler(
+        lab.page.locator(".jp-Dialog"), lambda dialog: dialog.get_by_role("button", name="Ok").click()
+    )
     lab.panel.get_by_role("button", name="Go to In [2]:3").click()
     lab.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.activeCell.editor?.hasFocus()")
     assert [1, 3] == lab.cursor()
