@@ -58,6 +58,25 @@ def test_every_float_dtype_is_checked_exactly(dtype: Any, value: float, size: in
     assert first == (size // 2,)
 
 
+@pytest.mark.parametrize("size", [1, 300, 40_000])
+def test_the_screen_neither_warns_nor_calls_a_handler(size: int) -> None:
+    """Squares that overflow in it are told to nobody, whatever the user set; the state is the user's own afterwards."""
+    heard: list[object] = []
+    arrays = [np.full(size, x) for x in (1e300, 5e-324, -0.0, 1.0)]
+    with np.errstate(all="call", call=lambda *a: heard.append(a)):
+        before = np.geterr(), np.geterrcall()
+        several = BACKEND.probe([*arrays, np.full(size, -np.inf, "f4"), np.zeros(0)]).flags
+        alone = [flag(a) for a in arrays]
+        after = np.geterr(), np.geterrcall()
+    with np.errstate(all="raise"):
+        assert [False] * 4 == [flag(a) for a in arrays]
+
+    assert [False, False, False, False, True, False] == several
+    assert [False] * 4 == alone
+    assert [] == heard
+    assert before == after
+
+
 def test_a_one_byte_float_without_inf_is_checked() -> None:
     """float8_e4m3fn has NaN only; its largest finite value, whose exponent bits are all set, is finite."""
     a = np.array([448.0, -448.0, 1.0], dtype=ml_dtypes.float8_e4m3fn)

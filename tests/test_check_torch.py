@@ -101,6 +101,22 @@ def test_no_finite_value_is_taken_for_another(dtype: torch.dtype, n: int) -> Non
         assert [True] == probe(t)
 
 
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_each_of_many_small_tensors_has_its_own_answer(dtype: torch.dtype) -> None:
+    """Looked at together, a bad one, a huge one, an empty one or one of another dtype does not colour its neighbours."""
+    tensors = [torch.full((7, 9), 1.0, dtype=dtype, requires_grad=i % 2 == 0) for i in range(150)]
+    tensors[3] = torch.full((50,), torch.finfo(dtype).max, dtype=dtype)
+    tensors[4] = torch.ones(0, dtype=dtype)
+    tensors[5] = torch.tensor(1.0, dtype=torch.float64)
+    tensors[149] = torch.tensor(-INF, dtype=torch.float32)
+    for i, value in ((0, NAN), (70, INF), (71, -INF), (148, NAN)):
+        tensors[i] = tensors[i].detach().clone()
+        tensors[i][-1, -1] = value
+
+    assert [0, 70, 71, 148, 149] == [i for i, flag in enumerate(probe(*tensors)) if flag]
+    assert all(flag is False for i, flag in enumerate(probe(*tensors)) if i not in (0, 70, 71, 148, 149))
+
+
 @pytest.mark.parametrize("dtype", FLOAT8, ids=str)
 def test_float8_agrees_with_its_conversion_for_every_code(dtype: torch.dtype) -> None:
     """All 256 codes of each 8-bit format are judged as their exact float32 value is."""
