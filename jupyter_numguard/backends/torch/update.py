@@ -20,16 +20,13 @@ from ...frames import is_user_file
 from ...opevents import OpEvent, Site
 from . import flight
 from .deferred import Deferred
-from .dense import hidden, values_of, why_unreadable
-from .flags import launch
+from .flags import glance
 from .forward import ForwardMode
 from .growing import note_start, note_step
 from .judging import Operands, Recording, looks_nonfinite, unseen
 from .operands import is_float
 from .stack import insert, remove
 from .values import key, state
-
-_SMALL = 4096  # elements; above it a call's memory traffic costs more than the call
 
 
 class _Away(tuple[Any, ...]):
@@ -151,10 +148,10 @@ class Update:
             for slot, t in (*_state_tensors(optimizer.state.get(p)), ("", p)):
                 if is_float(t) and not flight.is_on_device(t) and t.layout is torch.strided:
                     found.append((p, slot, t))
-        with hidden():  # small ones together; of a large one the sum is the faster screen
-            small = [t.numel() <= _SMALL and why_unreadable(t) is None for _, _, t in found]
-            flags = launch([values_of(t) if s else None for s, (_, _, t) in zip(small, found, strict=True)]).flags
-            flags = [looks_nonfinite(t) if f is None else f for f, (_, _, t) in zip(flags, found, strict=True)]
+        # Small ones together; of a large one the sum is the faster screen.
+        flags, *suspects = glance([t for _, _, t in found])
+        for i in (j for positions in suspects for j in positions):
+            flags[i] = looks_nonfinite(found[i][2])
         out: dict[int, tuple[Any, list[tuple[str, Any]]]] = {}
         for (p, slot, t), flag in zip(found, flags, strict=True):
             if flag:
