@@ -53,7 +53,8 @@ def _guarded_throughout(reader: Reader, rewrites: Sequence[Rewrite], out: Sequen
     failing = {id(t.node) for t in reader.guilty()}
     first = next((hit for hit in hits if any(id(t.node) in failing for t in hit.match.used)), None)
     proposal = _proposal(reader, reader.failing, first, hits) if first is not None and len(hits) > 1 else None
-    return [proposal] if proposal is not None and all(proposal.source != p.source for p in out) else []
+    is_new = proposal is not None and len(proposal.parts) > 1 and all(proposal.source != p.source for p in out)
+    return [proposal] if proposal is not None and is_new else []
 
 
 def extended(
