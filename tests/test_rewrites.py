@@ -241,16 +241,16 @@ def test_operand_that_is_written_twice_is_computed_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "expected"),
+    "source",
     [
-        ("y = x / torch.rand(4) if c else x", "y = (x / torch.clamp(torch.rand(4), min=1e-08)) if c else x"),
-        ("y = [x / torch.rand(4) for _ in z]", "y = [(x / torch.clamp(torch.rand(4), min=1e-08)) for _ in z]"),
-        ("if c: y = x / torch.rand(4)", "if c: y = x / torch.clamp(torch.rand(4), min=1e-08)"),
+        "y = x / torch.rand(4) if c else x",
+        "y = [x / torch.rand(4) for _ in z]",
+        "if c: y = x / torch.rand(4)",
     ],
 )
-def test_rewrite_where_no_name_can_be_bound_writes_the_operand_once(source: str, expected: str) -> None:
+def test_rewrite_declines_where_no_name_can_be_bound(source: str) -> None:
     """What runs at times only is not made to run always; it is not run twice either."""
-    assert expected == after("NG102", "div", source)
+    assert after("NG102", "div", source) is None
 
 
 def test_rewrite_declines_where_the_variable_overwrote_its_operand() -> None:
