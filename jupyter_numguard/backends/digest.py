@@ -41,7 +41,7 @@ def digest(a: np.ndarray[Any, Any]) -> Hashable:
 def digest_at(address: int, size: int) -> Hashable:
     """Digest of the `size` bytes at an address, which the caller keeps alive."""
     found = memory(address, size)
-    return zlib.crc32(found) if size <= FULL else digest(found)
+    return zlib.crc32(found.data) if size <= FULL else digest(found)
 
 
 def memory(address: int, size: int, dtype: type[np.generic] | np.dtype[Any] = np.uint8) -> np.ndarray[Any, Any]:
