@@ -8,7 +8,7 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 
 import jupyter_numguard  # noqa: E402
-from jupyter_numguard.backends.tensorflow.looks import SMALL, look_at, table  # noqa: E402
+from jupyter_numguard.backends.tensorflow.looks import SMALL, Look, look_at, pack, table  # noqa: E402
 
 DTYPES = [tf.float16, tf.bfloat16, tf.float32, tf.float64]
 SIZES = [None, 1, 7, SMALL, SMALL + 1, 5 * SMALL + 3]  # None: a scalar
@@ -18,6 +18,10 @@ def _values(size: int | None, place: int, value: float, background: float = 1.0)
     a = np.full(size or 1, background, np.float64)
     a[place] = value
     return a if size else a.reshape(())
+
+
+def _table(*looks: Look | None) -> tf.Tensor:
+    return table(pack({i: look for i, look in enumerate(looks) if look is not None}))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.name)
@@ -32,7 +36,7 @@ def test_one_non_finite_element_is_found_and_its_kind_told(dtype: tf.DType) -> N
 
     @tf.function(autograph=False)
     def looked_at(*tensors: tf.Tensor) -> tf.Tensor:
-        return table([look_at(t, is_xla=False, is_wide=True, on_host=True) for t in tensors])
+        return _table(*(look_at(t, is_xla=False, is_wide=True, on_host=True) for t in tensors))
 
     told = looked_at(*(tf.constant(a, dtype) for _, a in cases + huge)).numpy()
 
@@ -48,7 +52,7 @@ def test_a_bit_counts_as_inf_and_keeps_its_row_among_the_others() -> None:
             look_at(a, is_xla=False, is_wide=False, on_host=True),
             look_at(b, is_xla=False, is_wide=True, on_host=True),
         ]
-        return table([*looks, look_at(c, is_xla=True, is_wide=True, on_host=True)])
+        return _table(*looks, look_at(c, is_xla=True, is_wide=True, on_host=True))
 
     nan = tf.constant([np.nan, 1.0])
 

@@ -1,5 +1,7 @@
 """The operations that are put into a shadow graph: one flag per float result, and one update of the flags' memory.
 
+In an outermost graph both happen only in a step in which something non-finite leaves it (docs/adr/0013).
+
 No host read while it runs. `state` holds four numbers, shared by all graphs:
 
     [0] step: outermost calls so far    [1] tick: graph executions within the step
@@ -19,9 +21,11 @@ import numpy as np
 import tensorflow as tf
 
 from . import private
-from .graph import FlaggedGraph, GraphPlace, Node
-from .looks import SMALL, look_at, nothing, table
+from .graph import FlaggedGraph, GraphPlace, Node, Root
+from .looks import SMALL, Look, Packed, anything, can_look, look_at, pack, screen, table
 
+MAX_HELD = 1 << 27  # bytes of results that may wait in a graph for the end of a step
+_UNKNOWN = 128
 TICKS = float(1 << 24)  # graph executions per step; with float64, 2**29 steps are exact
 SCOPE = "numguard_flags"
 
@@ -55,18 +59,24 @@ class Flagging:
             if self._state is None:
                 self._state = new_variable(np.zeros(4))
             if root.runs is None:
-                root.runs, root.lost = new_variable(np.float64(0)), new_variable(np.float64(0))
+                root.runs, root.lost, root.is_differentiated = (new_variable(np.float64(0)) for _ in range(3))
             if flagged.outer is None and not flagged.is_backward:
                 step = _read(flagged, self._state)[0] + 1.0
                 _assign(flagged, self._state, tf.stack([step, 0.0, _read(flagged, root.lost), 0.0]))
 
     def flag(self, flagged: FlaggedGraph, tensor: Any, node: Node) -> bool:
         """Add the flag of one float result; False if its dtype has none."""
-        with private.stop_recording(), tf.name_scope(SCOPE):
-            look = look_at(tensor, is_xla=flagged.is_xla, is_wide=node.is_wide, on_host=self._on_host)
-        if look is None:
+        if not can_look(tensor.dtype):
             return False
-        flagged.flags.append(look)
+        if self._is_held(flagged, tensor):
+            flagged.held += _bytes(tensor)
+            flagged.flags.append(None)
+        else:
+            with private.stop_recording(), tf.name_scope(SCOPE):
+                flagged.flags.append(
+                    look_at(tensor, is_xla=flagged.is_xla, is_wide=node.is_wide, on_host=self._on_host)
+                )
+        flagged.tensors.append(tensor)
         return True
 
     def is_wide(self, flagged: FlaggedGraph, tensor: Any, operands: Iterable[int]) -> bool:
@@ -76,8 +86,16 @@ class Flagging:
             flagged.is_xla
             or tensor.dtype.is_complex
             or (size is not None and size <= SMALL)
+            or self._is_held(flagged, tensor)
             or any(flagged.nodes[i].op == "Const" or flagged.nodes[i].is_wide for i in operands)
         )
+
+    @staticmethod
+    def _is_held(flagged: FlaggedGraph, tensor: Any) -> bool:
+        """Whether a result waits until it is known that the step was lost: it keeps its memory until then."""
+        if not flagged.is_late or (tensor.shape.rank == 0 and not tensor.dtype.is_complex):
+            return False
+        return flagged.held + _bytes(tensor) <= MAX_HELD
 
     def end(self, flagged: FlaggedGraph) -> list[Any]:
         """At the bottom of a graph: remember what was non-finite. The operations that must run, if any."""
@@ -86,41 +104,79 @@ class Flagging:
                 return []
             flagged.nodes.append(_NOTHING)  # all is wrapped up; the graphs within still tell what was lost
             with private.stop_recording(), tf.name_scope(SCOPE):
-                flagged.flags.append(nothing())
+                flagged.tensors.append(tf.zeros([]))
+                flagged.flags.append(Look("values", tf.float32, (flagged.tensors[-1],)))
         root = flagged.root
         is_outermost = flagged.outer is None
         with private.stop_recording(), tf.name_scope(SCOPE):
             flagged.memory = new_variable(np.zeros((len(flagged.flags), 3)))
             flagged.runs = root.runs if is_outermost else new_variable(np.float64(0))
             state = _read(flagged, self._state)
-            step, now = state[0], state[0] * TICKS + state[1] + 1.0
             run = _read(flagged, flagged.runs) + (0.0 if flagged.is_backward else 1.0)
-            nonfinite = table(flagged.flags)
-            before = _read(flagged, flagged.memory)
-            is_kept = tf.logical_or(state[2] > 0.0, tf.floor(before[:, :2] / TICKS) >= step)
-            times = tf.where(is_kept, before[:, :2], tf.zeros_like(before[:, :2]))
-            was_known = tf.reduce_any(times > 0.0, axis=1)
-            times = tf.where(tf.logical_and(nonfinite, times <= 0.0), now, times)
-            runs = tf.where(was_known, before[:, 2], tf.where(tf.reduce_any(nonfinite, axis=1), run, 0.0))
-            must = [_assign(flagged, flagged.memory, tf.concat([times, runs[:, None]], 1))]
-            leaving = np.zeros(len(flagged.flags), bool)
             outs = flagged.outs if is_outermost else frozenset[int]()  # a branch's result may still be absorbed
-            leaving[list(outs.union(*(nodes for _, nodes in flagged.writes)))] = True
-            is_lost = tf.reduce_any(tf.logical_and(tf.reduce_any(nonfinite, axis=1), leaving))
-            lost = tf.maximum(tf.cast(is_lost, tf.float64), state[3])
-            tick = state[1] + 1.0
-            if is_outermost:
-                first = _read(flagged, root.lost)
-                if flagged.capture is not None:
-                    is_lost_now = tf.logical_and(first <= 0.0, lost > 0.0)
-                    must.append(flagged.capture.keep(is_lost_now, step, new_holder))
-                must.append(
-                    _assign(flagged, root.lost, tf.where(tf.logical_and(first <= 0.0, lost > 0.0), step, first))
+            leaving = sorted(outs.union(*(nodes for _, nodes in flagged.writes)))
+            packed = pack({i: look for i, look in enumerate(flagged.flags) if look is not None})
+            must: list[Any] = []
+            if flagged.is_late:
+                suspects = [state[3] > 0.0, _read(flagged, root.is_differentiated) > 0.0]
+                if leaving:
+                    suspects.append(anything(pack({i: screen(flagged.tensors[i]) for i in leaving})))
+
+                def remembered() -> Any:
+                    return self._remember(flagged, packed, leaving, state, run, [])  # a branch runs what it holds
+
+                lost = private.cond_by_call(
+                    tf.reduce_any(tf.stack(suspects)), remembered, lambda: tf.constant(0.0, tf.float64)
                 )
+            else:
+                lost = self._remember(flagged, packed, leaving, state, run, must)
             if not flagged.is_backward:
                 must.append(_assign(flagged, flagged.runs, run))
-            must.append(_assign(flagged, self._state, tf.stack([step, tick, state[2], lost])))
+            must.append(_assign(flagged, self._state, tf.stack([state[0], state[1] + 1.0, state[2], lost])))
         return [op for op in must if op is not None]
+
+    def _remember(
+        self, flagged: FlaggedGraph, packed: list[Packed], leaving: list[int], state: Any, run: Any, must: list[Any]
+    ) -> Any:
+        """Write the graph's memory. A tensor: 1 if something non-finite leaves it in this step. `must` gets what must run."""
+        looks = {
+            i: seen
+            for i, look in enumerate(flagged.flags)
+            if look is None
+            and (seen := look_at(flagged.tensors[i], is_xla=False, is_wide=True, on_host=self._on_host)) is not None
+        }
+        nonfinite = table([*packed, *pack(looks)])
+        step, now = state[0], state[0] * TICKS + state[1] + 1.0
+        before = _read(flagged, flagged.memory)
+        is_kept = tf.logical_or(state[2] > 0.0, tf.floor(before[:, :2] / TICKS) >= step)
+        times = tf.where(is_kept, before[:, :2], tf.zeros_like(before[:, :2]))
+        was_known = tf.reduce_any(times > 0.0, axis=1)
+        times = tf.where(tf.logical_and(nonfinite, times <= 0.0), now, times)
+        runs = tf.where(was_known, before[:, 2], tf.where(tf.reduce_any(nonfinite, axis=1), run, 0.0))
+        must.append(_assign(flagged, flagged.memory, tf.concat([times, runs[:, None]], 1)))
+        is_leaving = np.zeros(len(flagged.flags), bool)
+        is_leaving[leaving] = True
+        is_lost = tf.reduce_any(tf.logical_and(tf.reduce_any(nonfinite, axis=1), is_leaving))
+        lost = tf.maximum(tf.cast(is_lost, tf.float64), state[3])
+        if flagged.outer is None:
+            first = _read(flagged, flagged.root.lost)
+            is_lost_now = tf.logical_and(first <= 0.0, lost > 0.0)
+            if flagged.capture is not None:
+                must.append(flagged.capture.keep(is_lost_now, step, new_holder))
+            must.append(_assign(flagged, flagged.root.lost, tf.where(is_lost_now, step, first)))
+        return lost
+
+    @staticmethod
+    def is_differentiated(root: Root) -> None:
+        """A gradient of the function is taken outside of it: what is absorbed in it may be lost there."""
+        private.write_variable(root.is_differentiated, np.float64(1))
+
+
+def _bytes(tensor: Any) -> int:
+    """Memory of a graph's tensor; an unknown dimension counts as a usual batch."""
+    if tensor.shape.rank is None:
+        return _UNKNOWN * _UNKNOWN
+    return int(np.prod([_UNKNOWN if n is None else n for n in tensor.shape.as_list()])) * int(tensor.dtype.size)
 
 
 def _handle(flagged: FlaggedGraph | Any, variable: Any) -> Any:

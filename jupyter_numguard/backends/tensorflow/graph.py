@@ -80,7 +80,8 @@ class Root:
     """One traced function that the user (or Keras) calls from eager code.
 
     Attributes:
-        runs, lost: Variables: how often it ran; the step in which something non-finite first left it.
+        runs, lost, is_differentiated: Variables: how often it ran; the step in which something non-finite first left it;
+            1 if its gradient is taken outside of it.
         rearmed: How often its flags were set back after a result was told.
         statement, called_from: Where it was called from first.
     """
@@ -88,6 +89,7 @@ class Root:
     name: str
     runs: Any = None
     lost: Any = None
+    is_differentiated: Any = None
     rearmed: int = 0
     statement: int = -1
     called_from: tuple[tuple[CodeType, int, int], ...] | None = None
@@ -102,7 +104,8 @@ class FlaggedGraph:
         nodes: In the order of building.
         of: Tensor name -> the nodes whose values it holds.
         callees: Name of a tensor that wraps others up -> names of the graphs that filled it.
-        flags: How each node is looked at, while the graph is built.
+        flags, tensors: How each node is looked at (None: once the step was lost) and its tensor, while the graph is built.
+        held: Bytes of the results that wait for that.
         writes: (the handle's tensor in the graph, nodes of the value written).
         outs: Nodes of the function's results.
         memory: The variable that holds each node's times, [n, 3] (NaN, Inf, run).
@@ -119,7 +122,9 @@ class FlaggedGraph:
     nodes: list[Node] = field(default_factory=list)
     of: dict[str, frozenset[int]] = field(default_factory=dict)
     callees: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    flags: list[Look] = field(default_factory=list)
+    flags: list[Look | None] = field(default_factory=list)
+    tensors: list[Any] = field(default_factory=list)
+    held: int = 0
     writes: list[tuple[Any, frozenset[int]]] = field(default_factory=list)
     outs: frozenset[int] = frozenset()
     memory: Any = None
@@ -133,6 +138,11 @@ class FlaggedGraph:
     def callees_of(self, tensors: Iterable[Any]) -> tuple[str, ...]:
         """Names of the graphs that filled some wrapped-up tensors."""
         return tuple(name for t in tensors for name in self.callees.get(t.name, ()))
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its results are looked at only in a step in which something non-finite leaves it."""
+        return self.outer is None and not self.is_backward and not self.is_xla
 
     @property
     def outermost(self) -> FlaggedGraph:

@@ -54,6 +54,8 @@ class Instrument:
                 return None  # within a graph that TensorFlow builds for itself
             flagged = FlaggedGraph(graph, outer, root, is_backward, is_xla)
             self._flagging.begin(flagged)
+            if is_backward:
+                self._flagging.is_differentiated(root)
             self._live[graph] = flagged
             if outer is None and not is_xla:
                 flagged.capture = Capture(graph)
@@ -86,6 +88,7 @@ class Instrument:
         finally:
             flagged.is_done = True
             flagged.flags.clear()
+            flagged.tensors.clear()
             self.is_busy = was_busy
 
     def _give_up(self, root: Root, failure: Exception) -> None:

@@ -7,10 +7,13 @@ What counts is the number of operations that are put into the graph, and the pas
     larger        maximum and minimum, which the kernels vectorise and a NaN passes through: half the time of the summary
     narrow        where NaN and Inf need not be told apart, the summary of one bit
     XLA           predicates, which it fuses into what makes the tensor
+
+A screen is cheaper than a look and finds as much, but is wrong where huge finite elements overflow: a look must follow.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +50,7 @@ def look_at(tensor: Any, *, is_xla: bool, is_wide: bool, on_host: bool) -> Look 
     """
     if tensor.dtype.is_complex:
         return _summary(_plain(tf.math.real(tensor)) + _plain(tf.math.imag(tensor)))
-    if tensor.dtype not in _SUMMARISED:
+    if not can_look(tensor.dtype):
         return None
     if is_xla:
         return _summary(_plain(tensor))
@@ -61,23 +64,56 @@ def look_at(tensor: Any, *, is_xla: bool, is_wide: bool, on_host: bool) -> Look 
     return _summary(made) if is_wide else Look("bit", made.dtype, (made,))
 
 
-def nothing() -> Look:
-    """A look that never finds anything."""
-    return _summary(tf.zeros(3))
+def can_look(dtype: Any) -> bool:
+    """Whether tensors of the dtype can be looked at."""
+    return bool(dtype.is_complex) or dtype in _SUMMARISED
 
 
-def table(looks: list[Look]) -> Any:
-    """[n, 2] bool: NaN, Inf. A look that does not tell them apart counts as Inf."""
+def screen(tensor: Any) -> Look:
+    """One cheap operation that tells of every non-finite element, and may be wrong about huge finite ones."""
+    if tensor.shape.rank == 0 and not tensor.dtype.is_complex:
+        return Look("values", tensor.dtype, (tensor,))
+    size = tensor.shape.num_elements()
+    if tensor.dtype in (tf.float32, tf.float64, tf.bfloat16) and size is not None and size <= SMALL:
+        return Look("values", tensor.dtype, (tf.nn.l2_loss(tensor),))  # a third of the time of the summary
+    look = look_at(tensor, is_xla=False, is_wide=False, on_host=False)
+    assert look is not None  # only what can be looked at became a node
+    return look
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Looks of one kind and dtype, stacked; `places` are their rows in the table."""
+
+    kind: str
+    columns: tuple[Any, ...]
+    places: tuple[int, ...]
+
+
+def pack(looks: Mapping[int, Look]) -> list[Packed]:
+    """Looks by row, taken together as far as they are alike."""
     groups: dict[tuple[str, Any], list[int]] = {}
-    for i, look in enumerate(looks):
+    for i, look in looks.items():
         groups.setdefault((look.kind, look.dtype), []).append(i)
-    rows = [_rows(kind, [looks[i].parts for i in places]) for (kind, _), places in groups.items()]
-    order = np.argsort(np.array([i for places in groups.values() for i in places]))
-    return tf.gather(tf.concat(rows, 0), order)
+    return [
+        Packed(kind, tuple(tf.stack(c) for c in zip(*(looks[i].parts for i in places), strict=True)), tuple(places))
+        for (kind, _), places in groups.items()
+    ]
 
 
-def _rows(kind: str, parts: list[tuple[Any, ...]]) -> Any:
-    stacked = [tf.stack(column) for column in zip(*parts, strict=True)]
+def table(packed: Sequence[Packed]) -> Any:
+    """[n, 2] bool: NaN, Inf. A look that does not tell them apart counts as Inf."""
+    order = np.argsort(np.array([i for p in packed for i in p.places]))
+    return tf.gather(tf.concat([_rows(p) for p in packed], 0), order)
+
+
+def anything(packed: Sequence[Packed]) -> Any:
+    """Whether any of the looks found something."""
+    return tf.reduce_any(tf.stack([tf.reduce_any(_rows(p)) for p in packed]))
+
+
+def _rows(packed: Packed) -> Any:
+    kind, stacked = packed.kind, packed.columns
     if kind == "values":
         return tf.stack([tf.math.is_nan(stacked[0]), tf.math.is_inf(stacked[0])], axis=1)
     if kind == "extremes":

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.eager import context as context
 from tensorflow.python.eager import execute
 from tensorflow.python.framework import ops as ops
@@ -25,7 +26,7 @@ try:
     from tensorflow.python.framework import func_graph as func_graph
     from tensorflow.python.framework import op_callbacks as op_callbacks
     from tensorflow.python.framework import tensor_util as tensor_util
-    from tensorflow.python.ops import control_flow_util_v2, gen_resource_variable_ops, resource_variable_ops
+    from tensorflow.python.ops import cond, control_flow_util_v2, gen_resource_variable_ops, resource_variable_ops
     from tensorflow.python.ops import gen_debug_ops as gen_debug_ops
     from tensorflow.python.ops import gradients_util as gradients_util
 
@@ -90,6 +91,16 @@ def read_in_graph(handle: Any, dtype_enum: int) -> Any:
 def assign_in_graph(handle: Any, value: Any) -> Any:
     """Assign to a variable in the graph that is being built."""
     return gen_resource_variable_ops.assign_variable_op(handle, value)
+
+
+def cond_by_call(predicate: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """`tf.cond` of one tensor whose branches are called, not inlined: that would cost an operation per value they use."""
+    result = cond.cond(predicate, then, otherwise)
+    op = result.op
+    while op.type not in ("If", "StatelessIf"):
+        op = op.inputs[0].op
+    op._set_attr("_lower_using_switch_merge", attr_value_pb2.AttrValue(b=False))
+    return result
 
 
 def host_tensor(value: Any, dtype_enum: int) -> Any:
