@@ -42,6 +42,7 @@ class Change:
             no copy to run them on.
         guard: A mask of the elements on which they need not agree, as an expression; empty: none.
         rtol: How closely they must agree; that of the narrower dtype where the change is one of dtype.
+        remark: What else is to be said of the run.
     """
 
     home: int
@@ -51,6 +52,7 @@ class Change:
     framework: Framework
     guard: str = ""
     rtol: float = 1e-4
+    remark: str = ""
 
 
 def written_out(reader: Reader, node: ast.AST, home: int, swaps: Mapping[int, ast.expr], depth: int = 0) -> Any:

@@ -13,7 +13,7 @@ from .matching import Match, Reader, offsets, text_of
 from .model import Edit, Framework, LineagePath, SourceStatement
 from .phrase import bracketed, render
 from .rewrite import Form, Part, Proposal, Rewrite
-from .terms import Term, parse
+from .terms import Term, overwriting, parse
 
 _GUARDED = frozenset({"NG101", "NG102", "NG103", "NG401"})  # zeros and numbers outside the domain
 
@@ -115,7 +115,9 @@ def _readings(reader: Reader, term: Term) -> Iterator[tuple[Term, Rebuild | None
 def _speaks(form: Form, match: Match, framework: Framework | None) -> bool:
     """Whether the matched operations are of the form's framework; operators and methods follow the origin's."""
     spoken = {t.framework for t in match.used if t.framework is not None}
-    return spoken == {form.framework} if spoken else framework == form.framework
+    # What writes over its operand on the way to the root would no longer do so.
+    keeps_memory = not any(overwriting(t.node) for t in match.used if t.node is not match.root.node)
+    return keeps_memory and (spoken == {form.framework} if spoken else framework == form.framework)
 
 
 def _proposal(reader: Reader, home: int, first: _Hit, also: Sequence[_Hit]) -> Proposal | None:
@@ -134,12 +136,22 @@ def _proposal(reader: Reader, home: int, first: _Hit, also: Sequence[_Hit]) -> P
         if rebuild is not None:
             same = ""  # the user's expression has picked some elements: their values are those of the whole statement
             after = ast.unparse(rebuild(ast.parse(f"({after})", mode="eval").body))
+        method = overwriting(match.root.node)
+        if method is not None:  # the same tensor holds the result
+            owner = ast.unparse(method.value)
+            after, same = f"{owner}.copy_({after})", _written_anew(before, owner, method.attr)
         bindings = tuple(
             (name.removeprefix("optional_"), text_of(term, reader)) for name, term in sorted(match.bindings.items())
         )
         parts.append(Part(rewrite, form.framework, form, before, after, bindings, same=same))
         source = source[:start] + bracketed(after, match.root.node, statement) + source[end:]
     return _whole(reader, home, source, tuple(reversed(parts)), hoists)
+
+
+def _written_anew(call: str, owner: str, method: str) -> str:
+    """The text of a call of an in-place method as one that leaves its operand alone; empty where it is not that plain."""
+    written = f"{owner}.{method}("
+    return f"{owner}.{method[:-1]}({call[len(written) :]}" if call.startswith(written) else ""
 
 
 def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
@@ -152,7 +164,7 @@ def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
         after = bracketed(change.after, change.node, statement)
         part = Part(
             rewrite, change.framework, None, statement.source[start:end], after, (), change.compared, change.guard,
-            rtol=change.rtol,
+            rtol=change.rtol, remark=change.remark,
         )  # fmt: skip
         source = statement.source[:start] + after + statement.source[end:]
         proposal = _whole(reader, change.home, source, (part,), Hoists(reader))

@@ -115,7 +115,9 @@ class Recorder:
             if event.result is not None and event.result.variable is None:
                 name = next((names[id(r)] for r in results if id(r) in names), target)
                 event.result = dataclasses.replace(event.result, variable=name)
-            for path, value in (*values.items(), *self._operands(event, event.site, scope, operands)):
+            # What is the result itself was written over: its copy is that of the operand, if there is one.
+            kept = {p: v for p, v in values.items() if all(v is not r for r in results)}
+            for path, value in (*kept.items(), *self._operands(event, event.site, scope, operands)):
                 if len(event.names) >= MAX_SAMPLES:
                     break
                 copy = event.names.get(path)

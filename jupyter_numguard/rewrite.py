@@ -89,6 +89,7 @@ class Part:
         bindings: Metavariable of the form -> the user's text.
         compared: Without a form: two expressions that are run and must agree, but where the expression `guard` is true,
             to `rtol`. Both empty: there is nothing to run them on.
+        remark: What else is to be said of the run.
         same: With a form: what must be the form's `before` on the copies; empty where it is not comparable.
     """
 
@@ -102,6 +103,7 @@ class Part:
     guard: str = ""
     same: str = ""
     rtol: float = 1e-4
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from .backends import loaded_backends
 from .model import LineagePath
 from .record import MAX_SAMPLE_BYTES
-from .terms import parse
+from .terms import overwritten, parse
 
 # Words of code that asks TensorFlow for a gradient, directly or through Keras.
 _TAPE = re.compile(r"Tape|gradient|\.fit\(|train|minimize|jacobian|optimi[sz]er")
@@ -28,6 +28,8 @@ def copies_of(path: LineagePath, roots: Mapping[str, object], cell: str) -> dict
             once.
     """
     names = {name for s in (*path.statements, *path.later) for name in re.findall(r"[^\W\d]\w*", s.source)}
+    if path.statements:
+        names -= overwritten(path.statements[0])  # by now they hold the result
     out: dict[str, object] = {}
     if path.origin is None or path.origin.function is None:
         given = {name: roots[name] for name in names & roots.keys()}

@@ -162,7 +162,8 @@ def _call(node: ast.Call, aliases: Mapping[str, str], home: int) -> Term | None:
             name = name.removeprefix("tensorflow.")
         spelling = functions().get(name)
     elif isinstance(node.func, ast.Attribute):
-        spelling = functions().get("." + node.func.attr)
+        method = node.func.attr
+        spelling = functions().get("." + (method[:-1] if is_in_place(method) else method))
         given.insert(0, node.func.value)
     else:
         return None
@@ -227,9 +228,37 @@ def targets(statement: SourceStatement) -> frozenset[str]:
             names.add(node.id)
         elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
             names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))
-        elif isinstance(node, ast.Attribute) and node.attr.endswith("_") and not node.attr.endswith("__"):
+        elif isinstance(node, ast.Attribute) and is_in_place(node.attr):
             names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))  # x.exp_()
     return frozenset(names)
+
+
+def overwritten(statement: SourceStatement) -> frozenset[str]:
+    """Names whose tensors the statement writes over with what it computes of them: `x /= y`, `x.log_()`, `out=x`."""
+    names: set[str] = set()
+    parsed = parse(statement.source)
+    for node in (n for s in (parsed.body if parsed is not None else ()) for n in ast.walk(s)):
+        if isinstance(node, ast.AugAssign):
+            written: list[ast.expr] = [node.target]
+        elif isinstance(node, ast.Call):
+            written = [k.value for k in node.keywords if k.arg == "out"]
+            if isinstance(node.func, ast.Attribute) and is_in_place(node.func.attr):
+                written.append(node.func.value)
+        else:
+            continue
+        names.update(n.id for w in written for n in ast.walk(w) if isinstance(n, ast.Name))
+    return frozenset(names)
+
+
+def is_in_place(method: str) -> bool:
+    """Whether a method of torch writes over what it is called on: `log_`."""
+    return method.endswith("_") and not method.endswith("__")
+
+
+def overwriting(node: ast.expr) -> ast.Attribute | None:
+    """The method of a call that writes over what it is called on; None of any other expression."""
+    method = node.func if isinstance(node, ast.Call) else None
+    return method if isinstance(method, ast.Attribute) and is_in_place(method.attr) else None
 
 
 def bound_value(statement: SourceStatement, name: str) -> ast.expr | None:

@@ -117,6 +117,7 @@ class _Run:
         else:
             text += "; the original has no finite element to compare with"
         text += "." if whole else "; only the rewritten expression was run, not the whole statement."
+        text += "".join(f" {part.remark}" for part in self.proposal.parts if part.remark)
         also = {s: new for s, new in self.proposal.changed if s in self.proposal.later}
         if also and not whole:
             raise _NotRun("what a second changed line reads of the first is not known")

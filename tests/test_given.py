@@ -99,3 +99,50 @@ def test_a_local_of_the_forward_pass_is_not_mistaken_for_a_global_of_the_same_na
     cell += "w = torch.zeros(2, requires_grad=True)\nf(w).backward()\ng = w.grad\n"
 
     assert "no finite element to compare" in first_rewrite(cell)["note"]  # on zeros; of fives there would be two
+
+
+@pytest.mark.parametrize(
+    ("cell", "before", "after"),
+    [
+        ("import torch\np = torch.tensor([0.5, 0.0])\np.log_()", "p.log_()", "p.clamp_(min=1e-12).log_()"),
+        (
+            "import torch\nz = torch.tensor([200.0, 0.0])\np = z.softmax(0)\np.log_()",
+            "p.log_()", "p.copy_(torch.nn.functional.log_softmax(z, 0))",
+        ),
+        (
+            "import torch\nh = torch.tensor([[3.0, 4.0], [0.0, 0.0]])\nn = h.norm(dim=1, keepdim=True)\nh.div_(n)",
+            "h.div_(n)", "h.div_(torch.where(n == 0, 1e-12, n))",
+        ),
+        (
+            "import numpy as np\nm = np.array([[1.0, 2.0], [0.0, 0.0]])\nt = m.sum(axis=1, keepdims=True)\nm /= t",
+            "m /= t", "m /= np.where(t == 0, 1e-12, t)",
+        ),
+        (
+            "import numpy as np\nw = np.zeros(3)\nw /= w.sum()",
+            "w /= w.sum()", "w /= np.where(w.sum() == 0, 1e-12, w.sum())",
+        ),
+        (
+            "import numpy as np\np = np.array([0.2, 0.0])\nnp.log(p, out=p)",
+            "np.log(p, out=p)", "np.log(np.clip(p, 1e-12, None), out=p)",
+        ),
+        (
+            "import numpy as np\na, b, c = np.array([1.0, 2.0]), np.array([0.0, 4.0]), np.empty(2)\nnp.divide(a, b, out=c)",
+            "np.divide(a, b, out=c)", "np.divide(a, np.where(b == 0, 1e-12, b), out=c)",
+        ),
+    ],
+)  # fmt: skip
+def test_what_writes_over_its_operand_is_rewritten_in_place_and_verified(cell: str, before: str, after: str) -> None:
+    """torch's operand was copied before, numpy's is worked out from the result; the same tensor holds the new one."""
+    rewrite = first_rewrite(cell)
+
+    assert (before, after, True) == (rewrite["before"], rewrite["after"], rewrite["verified"])
+    worked_out = "import numpy" in cell and "out=c" not in cell
+    assert worked_out == ("What was overwritten was worked out from the result." in rewrite["note"])
+
+
+def test_a_large_tensor_that_was_written_over_proves_nothing() -> None:
+    """No copy of it was taken, and the notebook's variable holds the result by now: nothing is claimed."""
+    rewrite = first_rewrite("import torch\nx = torch.ones(600, 600)\nn = torch.arange(600.0)[:, None]\nx /= n")
+
+    assert not rewrite["verified"]
+    assert rewrite["note"].startswith("Not run: no copy of `x` was taken")

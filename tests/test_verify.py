@@ -153,6 +153,7 @@ def operands(framework: str) -> dict[str, Any]:
         return {
             "x": x,
             "mask": mask,
+            "c": np.empty(2),
             "gaps": gaps,
             "table": table,
             "big": np.array([1e6, 1.0]),
@@ -194,13 +195,7 @@ def test_rewrite_finds_its_place(rewrite: Any, framework: Any, source: str) -> N
             found += [p for code in rewrite.fixes for p in propose(told, [rewrite], code)]
     verdicts = [verifier(given, {**MODULES, **layers})(p) for p in found]
 
-    if not any(any(part.compared) for p in found for part in p.parts):  # in place: no copy is left to run it on
-        assert {Verdict(False, f"Not run: {OVERWRITTEN}.")} == set(verdicts)
-    else:
-        assert any(v.verified and (framework == "numpy" or "gradient too" in v.note) for v in verdicts), verdicts
-
-
-OVERWRITTEN = "the operand was overwritten in place, and no copy of it was taken before"
+    assert any(v.verified and (framework == "numpy" or "gradient too" in v.note) for v in verdicts), verdicts
 
 
 def test_selection_of_the_wrong_branch_is_refuted() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from ...opnames import canonical_op
 from .evaluate import METHODS, NotRepeatable, evaluate, is_pandas, is_pure
 from .expression import Expression
+from .overwritten import operand_of
 
 MISSING: Any = object()
 """A value that cannot be had: it was overwritten, or evaluating it again might have an effect."""
@@ -31,11 +32,13 @@ class Operand:
         value: Its value, or MISSING.
         name: The user's path to it, None for an expression.
         form: An array of its dtype and shape where the value is gone.
+        rebuilt: Where the value is gone, one that gives the result (`overwritten.py`); None where there is no telling.
     """
 
     value: Any
     name: str | None
     form: Any = None
+    rebuilt: Any = None
 
 
 @dataclass(slots=True)
@@ -81,8 +84,10 @@ def repeat_operation(expression: Expression, frame: FrameType) -> Operation:
         target = _value(node.target, frame)
         value = Operand(_value(node.value, frame), path_text(node.value))
         if isinstance(target, np.ndarray):  # numpy signals after it has written: the old value is gone
-            old = Operand(MISSING, path_text(node.target), target)
-        return Operation([old, _unless_written(value, node.value, target, frame)], target, target)
+            value = _unless_written(value, node.value, target, frame)
+            divides = isinstance(node.op, ast.Div)
+            rebuilt = operand_of("div", target, _known(value)) if divides else None
+            return Operation([Operand(MISSING, path_text(node.target), target, rebuilt), value], target, target)
         return Operation([Operand(target, path_text(node.target)), value])
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):  # a cast into the array's dtype
         source = expression.statement
@@ -99,6 +104,7 @@ def repeat_operation(expression: Expression, frame: FrameType) -> Operation:
         operation.operands = [
             _unless_written(o, n, operation.target, frame) for o, n in zip(operation.operands, nodes, strict=True)
         ]
+        _rebuild(operation, node, nodes, frame)
     else:
         operation.result = _value(node, frame)
     operation.operands = [o for o in operation.operands if o.value is MISSING or is_numeric(o.value)]
@@ -141,6 +147,20 @@ def _unless_written(operand: Operand, node: ast.expr, target: Any, frame: FrameT
     if any(isinstance(v, np.ndarray) and np.may_share_memory(v, target) for v in (operand.value, *names)):
         return Operand(MISSING, operand.name, operand.value if isinstance(operand.value, np.ndarray) else None)
     return operand
+
+
+def _rebuild(operation: Operation, node: ast.expr, nodes: list[ast.expr], frame: FrameType) -> None:
+    """Give the first operand, where it is the very array that was written over, a value that gives the result."""
+    first = operation.operands[0] if operation.operands else None
+    if first is None or first.value is not MISSING or first.form is not operation.target:
+        return
+    function = _function(node, frame) if isinstance(node, ast.Call) else None
+    divisor = _known(operation.operands[1]) if len(operation.operands) > 1 else None
+    first.rebuilt = operand_of(canonical_op(getattr(function, "__name__", "")), operation.target, divisor)
+
+
+def _known(operand: Operand) -> Any:
+    return None if operand.value is MISSING else operand.value
 
 
 def _operand_nodes(node: ast.expr, frame: FrameType) -> list[ast.expr]:

@@ -6,6 +6,7 @@ every step stays fast. What a block *ignores* (`np.errstate(all="ignore")`, pand
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import CodeType, FrameType
@@ -190,12 +191,12 @@ class SignalRecorder(AbstractContextManager[None]):
             del site.events["created", "forward", native]  # it belongs to an earlier statement's variable and stays
         event = self._log.record(
             "created", "forward", site, op, native, made,
-            operands=lambda: tuple(_summary(o) for o in operation.operands),
+            operands=lambda: tuple(_summary(o, len(operation.operands) == 1) for o in operation.operands),
             result=lambda: None if operation.result is MISSING else summarize(operation.result),
             parents=parents,
             occurrence=occurrence(user, self._locate),
             frame=user,
-            tensors=([None if o.value is MISSING else o.value for o in operation.operands],
+            tensors=([o.rebuilt if o.value is MISSING else o.value for o in operation.operands],
                      [] if operation.result is MISSING else [operation.result]),
         )  # fmt: skip
         event.is_signal, event.is_absorbed, event.confined_to = True, False, None
@@ -268,9 +269,11 @@ def _is_integer(text: str, operation: Operation) -> bool:
     return closed and bool(known) and all(v is not MISSING and np.asarray(v).dtype.kind in "iub" for v in known)
 
 
-def _summary(operand: Operand) -> TensorSummary:
+def _summary(operand: Operand, is_only: bool) -> TensorSummary:
     if operand.value is not MISSING:
         return summarize(operand.value, operand.name)
+    if operand.rebuilt is not None and is_only:  # where the logarithm is -Inf the operand was 0: that is no guess
+        return dataclasses.replace(summarize(operand.rebuilt, operand.name), measured="after")
     if operand.form is None:
         return TensorSummary(operand.name, "unknown", (), "cpu", measured="after")
     form: Any = operand.form
