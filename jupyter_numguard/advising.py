@@ -14,6 +14,7 @@ from .reach import library_names
 from .rewrite import load_rewrites
 from .rule import load_rules
 from .samples import copies_of, may_take_gradient
+from .small_functions import functions_of
 from .surroundings import with_surroundings
 from .terms import aliases_of
 from .tried_settings import Train
@@ -57,7 +58,10 @@ def diagnosed(
             backward = origin.phase == "backward"
             run = None
             if samples:
-                run = verifier(samples, modules, gradient=may_take_gradient(path, cell), backward=backward)
+                run = verifier(
+                    samples, modules, gradient=may_take_gradient(path, cell), backward=backward,
+                    function_named=functions_of(roots),
+                )  # fmt: skip
             tried = trier(samples, modules, aliases_of(path), path.framework) if samples else None
             known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried, train(e))
         out.append(dataclasses.replace(e.finding, diagnoses=known[same]))

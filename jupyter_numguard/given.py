@@ -7,7 +7,7 @@ stood before the recorder when the operation ran. Texts are those of `ast.unpars
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .model import Phase
@@ -16,6 +16,7 @@ from .opnames import canonical_op
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow", ast.MatMult: "matmul",
 }  # fmt: skip
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 # Backward: operations whose autograd node keeps the first operand itself; of a power and a quotient the second one as well.
 _KEEPS_OPERAND = frozenset("pow log log2 log10 log1p acos asin atanh acosh norm".split())
 # Of these it keeps the result: the operand is what gives it (0 exactly, other numbers to their last digits).
@@ -47,6 +48,11 @@ def texts_of_operands(
 def operand_kept(op: str, phase: Phase, kept: Any) -> Any:
     """The operand itself, of what the backward pass has of it."""
     return _FROM_RESULT[op](kept) if phase == "backward" and op in _FROM_RESULT else kept
+
+
+def lengths_of(values: Mapping[str, Any]) -> dict[str, int]:
+    """How long Python's own containers are, by the text that asks: `len(docs)` is a number, whatever `docs` holds."""
+    return {f"len({path})": len(value) for path, value in values.items() if type(value) in _CONTAINERS}
 
 
 def _kept(nodes: list[ast.expr], op: str, count: int) -> list[ast.expr]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .backends import loaded_backends
 from .backends.base import Backend
-from .given import operand_kept, texts_of_operands
+from .given import lengths_of, operand_kept, texts_of_operands
 from .opevents import OpEvent, Scope, Site
 from .oplog import OpLog
 from .purity import is_pure_layer
@@ -117,6 +117,7 @@ class Recorder:
                 event.result = dataclasses.replace(event.result, variable=name)
             # What is the result itself was written over: its copy is that of the operand, if there is one.
             kept = {p: v for p, v in values.items() if all(v is not r for r in results)}
+            kept |= lengths_of(kept)
             for path, value in (*kept.items(), *self._operands(event, event.site, scope, operands)):
                 if len(event.names) >= MAX_SAMPLES:
                     break

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from .backends import loaded_backends
+from .given import lengths_of
 from .model import LineagePath
 from .record import MAX_SAMPLE_BYTES
 from .terms import overwritten, parse
@@ -42,7 +43,7 @@ def copies_of(path: LineagePath, roots: Mapping[str, object], cell: str) -> dict
             out[name] = copy
         elif isinstance(value, (bool, int, float, str)):
             out[name] = value
-    return out
+    return {**lengths_of(given), **out}
 
 
 def may_take_gradient(path: LineagePath, cell: str) -> bool:

@@ -23,6 +23,7 @@ from .model import Framework, SourceStatement
 from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, unheard, widened
 from .purity import BUILTINS, is_pure_layer, why_not_run
 from .rewrite import Form, Part, Proposal, Verdict, VerifyRun
+from .small_functions import FunctionNamed
 from .terms import parse
 
 _RTOL = 1e-4
@@ -48,7 +49,12 @@ class _Refuted(Exception):
 
 
 def verifier(
-    samples: Mapping[str, object], modules: Mapping[str, object], *, gradient: bool = True, backward: bool = False
+    samples: Mapping[str, object],
+    modules: Mapping[str, object],
+    *,
+    gradient: bool = True,
+    backward: bool = False,
+    function_named: FunctionNamed = lambda name: None,
 ) -> VerifyRun:
     """The run for one finding.
 
@@ -58,12 +64,15 @@ def verifier(
         gradient: Whether a gradient was taken (or may have been): it must then be finite too. torch's tensors say so
             themselves.
         backward: It is the gradient that failed: it is always taken.
+        function_named: The user's small functions; what they compute is run, they are not called.
     """
 
     def run(proposal: Proposal) -> Verdict:
         try:
             with unheard():
-                return Verdict(True, _Run(proposal, samples, modules, gradient, backward).note())
+                return Verdict(
+                    True, _Run(proposal, Copies(samples, function_named), modules, gradient, backward).note()
+                )
         except _NotRun as reason:
             return Verdict(False, f"Not run: {reason}.")
         except _SecondFault as reason:
@@ -80,14 +89,14 @@ class _Run:
     def __init__(
         self,
         proposal: Proposal,
-        samples: Mapping[str, object],
+        copies: Copies,
         modules: Mapping[str, object],
         gradient: bool,
         backward: bool,
     ) -> None:
         self.proposal = proposal
         self.aliases = dict(proposal.aliases)
-        self.copies = Copies(samples)
+        self.copies = copies
         self.samples = self.copies.names
         allowed = {k: v for k, v in modules.items() if k in self.aliases or is_pure_layer(v)}
         self.names = {**allowed, **self.samples}

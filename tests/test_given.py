@@ -146,3 +146,37 @@ def test_a_large_tensor_that_was_written_over_proves_nothing() -> None:
 
     assert not rewrite["verified"]
     assert rewrite["note"].startswith("Not run: no copy of `x` was taken")
+
+
+UNIT = "import numpy as np\ndef unit(v):\n    size = np.linalg.norm(v)\n    return v / size\na = np.array([1.0, 1.0, 1.0])\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "after"),
+    [
+        (UNIT + "angle = np.arccos(np.dot(unit(a), unit(a)) + 3e-16)",
+         "angle = np.arccos(np.clip(np.dot(unit(a), unit(a)) + 3e-16, -1, 1))"),
+        (
+            "import numpy as np\nEPS = 0.0\nspan = lambda v: v.max(axis=0) - v.min(axis=0) + EPS\n"
+            "d = np.array([[1.0, 5.0], [2.0, 5.0]])\ns = d / span(d)",
+            "operand = span(d)\ns = d / np.where(operand == 0, 1e-12, operand)",
+        ),
+        ("import numpy as np\ndocs, df = ['a', 'b'], np.array([0.0, 2.0])\nidf = len(docs) / df",
+         "idf = len(docs) / np.where(df == 0, 1e-12, df)"),
+    ],
+)  # fmt: skip
+def test_small_functions_of_the_user_and_lengths_are_run_for_what_they_compute(cell: str, after: str) -> None:
+    """A function that binds names and returns, a lambda with a number from outside, the length of a list."""
+    rewrite = first_rewrite(cell)
+
+    assert (after, True) == (rewrite["after"], rewrite["verified"])
+
+
+def test_a_function_of_the_user_is_never_called() -> None:
+    """It counts its calls: there is the one of the cell; what it would compute is not known, so nothing is claimed."""
+    counted = UNIT.replace("    size", "    calls.append(1)\n    size").replace("def unit", "calls = []\ndef unit")
+    cell = counted + "angle = np.arccos(np.dot(unit(a), unit(a)) + 3e-16)\nassert len(calls) == 2"
+
+    (answers,) = run([{"cells": [cell, "assert len(calls) == 2"], "traced": None}])
+    assert answers[-1].ok
+    assert not answers[0].alarms[0]["diagnoses"][0]["rewrite"]["verified"]

@@ -1,8 +1,9 @@
 """Evaluate an expression of the user's once more, from the frame that ran it, where that can have no effect.
 
 Repeated are names, constants, indexing of exact built-in containers and arrays, plain attributes, arithmetic on
-numbers, arrays and columns, ufuncs, and the pure functions and methods of numpy and pandas listed here. Nothing else: a
-call of the user's is never repeated, a property never run, a generator never drawn from."""
+numbers, arrays and columns, ufuncs, and the pure functions and methods of numpy and pandas listed here. Nothing else: of a
+call of the user's what a small function computes (`small_functions.py`), never the call itself, a property never run, a
+generator never drawn from."""
 
 from __future__ import annotations
 
@@ -15,6 +16,9 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+
+from ...inline import inlined
+from ...small_functions import small_function
 
 MAX_BYTES = 64 << 20  # an intermediate larger than this is not made again
 
@@ -207,6 +211,8 @@ def _call(node: ast.Call, frame: FrameType) -> Any:
     function: Any = _BUILTINS.get(node.func.id) if isinstance(node.func, ast.Name) else None
     if function is None or name_or_none(node.func, frame) not in (None, function):
         function = _evaluate(node.func, frame)
+    if type(function) is types.FunctionType and not is_pure(function):
+        return _written_out(function, node, frame)
     if not is_pure(function):
         raise NotRepeatable("call")
     args, kwargs = _arguments(node, frame)
@@ -214,6 +220,15 @@ def _call(node: ast.Call, frame: FrameType) -> Any:
         args = [_number(a) for a in args] if function is not len else args
     _refuse_what_warns(getattr(function, "__name__", ""), args[0] if args else None, args[1:], kwargs)
     return function(*args, **kwargs)
+
+
+def _written_out(function: types.FunctionType, call: ast.Call, frame: FrameType) -> Any:
+    """What a small function of the user's computes, piece by piece: the function itself is not called."""
+    small = small_function(function, frame.f_globals) if function.__code__ is not frame.f_code else None
+    written = inlined(call, small) if small is not None else None
+    if written is None:
+        raise NotRepeatable("call")
+    return _evaluate(written, frame)
 
 
 def _refuse_what_warns(name: str, value: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
