@@ -85,3 +85,33 @@ def step(x, y):
     run = Run(cell, "for i in range(4):\n    out = step(tf.fill((i + 1, 3), float(i < 2)), tf.ones((2, i + 1)))")
 
     assert (0, 6, "log", "forward", 3) == run.said("w")
+
+
+@pytest.mark.parametrize("place", [1, 3, 6, 8])
+def test_each_operation_of_a_called_function_is_named(place: int) -> None:
+    """The step is a function within a function, as in Keras's fit."""
+    cell = _STEP + "@tf.function\ndef outer(x, where):\n    return step(x, where) + step(x, 0)\n"
+    run = Run(cell, f"for i in range(3):\n    loss = outer(tf.ones((5, 8)), tf.constant({place} if i == 2 else 0))")
+    told = [e for name in ("w", "b", "u", "loss") for e in run.origins(name)]
+
+    assert {_LINES[place]} == {e.backward_site.line if place == 3 else e.site.line for e in told}
+
+
+def test_what_a_called_function_absorbed_is_the_origin_of_its_gradient() -> None:
+    """exp overflowed in a called function and `where` hid it from its result; the tape is in the caller: the exp is to blame."""
+    cell = """import tensorflow as tf
+w = tf.Variable([1.0, 100.0])
+@tf.function
+def loss_of(x):
+    y = tf.exp(w * x)
+    return tf.reduce_sum(tf.where(w < 50.0, y, 0.0))
+@tf.function
+def step(x):
+    with tf.GradientTape() as tape:
+        loss = loss_of(x)
+    g = tape.gradient(loss, w)
+    w.assign_sub(g * 0.0)
+    return loss"""
+    run = Run(cell, "for i in range(3):\n    loss = step(tf.constant(float(i)))")
+
+    assert (0, 5, "exp", 2) == (*run.place(run.origins("w")[0]), run.origins("w")[0].op, run.origins("w")[0].occurrence)

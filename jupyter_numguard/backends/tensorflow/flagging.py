@@ -1,6 +1,6 @@
 """The operations that are put into a shadow graph: one flag per float result, and one update of the flags' memory.
 
-In an outermost graph both happen only in a step in which something non-finite leaves it (docs/adr/0013).
+In a function's graph both happen only in a run in which something non-finite leaves it (docs/adr/0013).
 
 No host read while it runs. `state` holds four numbers, shared by all graphs:
 
@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from . import private
-from .graph import FlaggedGraph, GraphPlace, Node, Root
+from .graph import FlaggedGraph, GraphPlace, Node
 from .looks import SMALL, Look, Packed, anything, can_look, look_at, pack, screen, table
 
 MAX_HELD = 1 << 27  # bytes of results that may wait in a graph for the end of a step
@@ -59,7 +59,7 @@ class Flagging:
             if self._state is None:
                 self._state = new_variable(np.zeros(4))
             if root.runs is None:
-                root.runs, root.lost, root.is_differentiated = (new_variable(np.float64(0)) for _ in range(3))
+                root.runs, root.lost = new_variable(np.float64(0)), new_variable(np.float64(0))
             if flagged.outer is None and not flagged.is_backward:
                 step = _read(flagged, self._state)[0] + 1.0
                 _assign(flagged, self._state, tf.stack([step, 0.0, _read(flagged, root.lost), 0.0]))
@@ -115,18 +115,23 @@ class Flagging:
             run = _read(flagged, flagged.runs) + (0.0 if flagged.is_backward else 1.0)
             outs = flagged.outs if is_outermost else frozenset[int]()  # a branch's result may still be absorbed
             leaving = sorted(outs.union(*(nodes for _, nodes in flagged.writes)))
+            for i in flagged.summed:
+                flagged.flags[i] = flagged.flags[i] or self._look_late(flagged.tensors[i])
             packed = pack({i: look for i, look in enumerate(flagged.flags) if look is not None})
             must: list[Any] = []
             if flagged.is_late:
-                suspects = [state[3] > 0.0, _read(flagged, root.is_differentiated) > 0.0]
-                if leaving:
-                    suspects.append(anything(pack({i: screen(flagged.tensors[i]) for i in leaving})))
+                flagged.is_differentiated = new_variable(np.float64(0))
+                suspects = [_read(flagged, flagged.is_differentiated) > 0.0]
+                if is_outermost:
+                    suspects.append(state[3] > 0.0)
+                if screened := sorted(flagged.outs.union(leaving)):
+                    suspects.append(anything(pack({i: screen(flagged.tensors[i]) for i in screened})))
 
                 def remembered() -> Any:
                     return self._remember(flagged, packed, leaving, state, run, [])  # a branch runs what it holds
 
                 lost = private.cond_by_call(
-                    tf.reduce_any(tf.stack(suspects)), remembered, lambda: tf.constant(0.0, tf.float64)
+                    tf.reduce_any(tf.stack(suspects)), remembered, lambda: tf.identity(state[3])
                 )
             else:
                 lost = self._remember(flagged, packed, leaving, state, run, must)
@@ -135,17 +140,17 @@ class Flagging:
             must.append(_assign(flagged, self._state, tf.stack([state[0], state[1] + 1.0, state[2], lost])))
         return [op for op in must if op is not None]
 
+    def _look_late(self, tensor: Any) -> Look:
+        look = look_at(tensor, is_xla=False, is_wide=True, on_host=self._on_host)
+        assert look is not None  # only what can be looked at became a node
+        return look
+
     def _remember(
         self, flagged: FlaggedGraph, packed: list[Packed], leaving: list[int], state: Any, run: Any, must: list[Any]
     ) -> Any:
         """Write the graph's memory. A tensor: 1 if something non-finite leaves it in this step. `must` gets what must run."""
-        looks = {
-            i: seen
-            for i, look in enumerate(flagged.flags)
-            if look is None
-            and (seen := look_at(flagged.tensors[i], is_xla=False, is_wide=True, on_host=self._on_host)) is not None
-        }
-        nonfinite = table([*packed, *pack(looks)])
+        held = {i: self._look_late(flagged.tensors[i]) for i, look in enumerate(flagged.flags) if look is None}
+        nonfinite = table([*packed, *pack(held)])
         step, now = state[0], state[0] * TICKS + state[1] + 1.0
         before = _read(flagged, flagged.memory)
         is_kept = tf.logical_or(state[2] > 0.0, tf.floor(before[:, :2] / TICKS) >= step)
@@ -165,11 +170,6 @@ class Flagging:
                 must.append(flagged.capture.keep(is_lost_now, step, new_holder))
             must.append(_assign(flagged, flagged.root.lost, tf.where(is_lost_now, step, first)))
         return lost
-
-    @staticmethod
-    def is_differentiated(root: Root) -> None:
-        """A gradient of the function is taken outside of it: what is absorbed in it may be lost there."""
-        private.write_variable(root.is_differentiated, np.float64(1))
 
 
 def _bytes(tensor: Any) -> int:

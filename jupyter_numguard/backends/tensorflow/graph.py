@@ -12,6 +12,7 @@ from types import CodeType
 from typing import Any
 
 from ...opevents import OpEvent, Scope
+from . import private
 from .capture import Capture
 from .looks import Look
 
@@ -80,8 +81,7 @@ class Root:
     """One traced function that the user (or Keras) calls from eager code.
 
     Attributes:
-        runs, lost, is_differentiated: Variables: how often it ran; the step in which something non-finite first left it;
-            1 if its gradient is taken outside of it.
+        runs, lost: Variables: how often it ran; the step in which something non-finite first left it.
         rearmed: How often its flags were set back after a result was told.
         statement, called_from: Where it was called from first.
     """
@@ -89,7 +89,6 @@ class Root:
     name: str
     runs: Any = None
     lost: Any = None
-    is_differentiated: Any = None
     rearmed: int = 0
     statement: int = -1
     called_from: tuple[tuple[CodeType, int, int], ...] | None = None
@@ -106,6 +105,9 @@ class FlaggedGraph:
         callees: Name of a tensor that wraps others up -> names of the graphs that filled it.
         flags, tensors: How each node is looked at (None: once the step was lost) and its tensor, while the graph is built.
         held: Bytes of the results that wait for that.
+        summed: Nodes that an AddN of three or more gets. It adds in an order that depends on whose memory it may reuse: who
+            kept that memory would change the user's bits.
+        is_differentiated: Variable of a late graph: 1 if its gradient is taken outside of it.
         writes: (the handle's tensor in the graph, nodes of the value written).
         outs: Nodes of the function's results.
         memory: The variable that holds each node's times, [n, 3] (NaN, Inf, run).
@@ -125,6 +127,8 @@ class FlaggedGraph:
     flags: list[Look | None] = field(default_factory=list)
     tensors: list[Any] = field(default_factory=list)
     held: int = 0
+    summed: set[int] = field(default_factory=set)
+    is_differentiated: Any = None
     writes: list[tuple[Any, frozenset[int]]] = field(default_factory=list)
     outs: frozenset[int] = frozenset()
     memory: Any = None
@@ -141,8 +145,8 @@ class FlaggedGraph:
 
     @property
     def is_late(self) -> bool:
-        """Whether its results are looked at only in a step in which something non-finite leaves it."""
-        return self.outer is None and not self.is_backward and not self.is_xla
+        """Whether its results are looked at only when something non-finite leaves it: a function's graph, no branch or body."""
+        return type(self.graph) is private.FuncGraph and not self.is_backward and not self.is_xla
 
     @property
     def outermost(self) -> FlaggedGraph:

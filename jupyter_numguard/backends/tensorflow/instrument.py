@@ -54,8 +54,6 @@ class Instrument:
                 return None  # within a graph that TensorFlow builds for itself
             flagged = FlaggedGraph(graph, outer, root, is_backward, is_xla)
             self._flagging.begin(flagged)
-            if is_backward:
-                self._flagging.is_differentiated(root)
             self._live[graph] = flagged
             if outer is None and not is_xla:
                 flagged.capture = Capture(graph)
@@ -123,6 +121,8 @@ class Instrument:
             flagged.capture.on_op(op, outputs, frame)
         self._add_calls(flagged, inputs)
         operands = flagged.nodes_of(inputs)
+        if op == "AddN" and len(inputs) > 2:
+            flagged.summed |= operands
         if writes(op):
             flagged.writes.append((inputs[0], operands))
         elif op in MOVING or _keeps(op, inputs):

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ...oplog import OpLog
@@ -216,6 +217,8 @@ class Shadows:
         """The gradient of a copy, asked for by a tape outside of it."""
         graph = private.ops.get_default_graph()
         forward = self._instrument.of(source)
+        if forward is not None and forward.graph is not graph and forward.is_differentiated is not None:
+            private.write_variable(forward.is_differentiated, np.float64(1))  # what it absorbs may be lost there
         if forward is None or self._instrument.of(graph) is not None or self._instrument.is_busy:
             return None
         return self._instrument.begin(graph, forward.root, is_xla=forward.is_xla, is_backward=True)
