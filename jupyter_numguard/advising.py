@@ -9,7 +9,7 @@ from .attempt import trier
 from .diagnose import diagnose
 from .findings import Explained
 from .model import Diagnosis, Finding, Origin, Place
-from .purity import is_pure_layer
+from .purity import holds_layers
 from .reach import library_names
 from .rewrite import load_rewrites
 from .rule import load_rules
@@ -39,7 +39,7 @@ def diagnosed(
     libraries = library_names(roots)
     aliases = tuple((name, dotted) for name, (dotted, _) in libraries.items())
     modules = {name: value for name, (_, value) in libraries.items()}
-    modules |= {name: value for name, value in roots.items() if is_pure_layer(value)}
+    modules |= {name: value for name, value in roots.items() if holds_layers(value)}
     known: dict[tuple[Origin, bool, tuple[Place, ...]], tuple[Diagnosis, ...]] = {}
     out = []
     for e in explained:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from .copies import Copies
 from .model import Framework
 from .numerics import evaluate, unheard
-from .purity import BUILTINS, is_pure_layer, why_not_run
+from .purity import BUILTINS, holds_layers, why_not_run
 
 Try = Callable[[str], float | None]
 """The largest magnitude of an expression, if it can be run and is finite; else None."""
@@ -25,7 +25,7 @@ def trier(
 ) -> Try:
     """The run for one finding; arguments as `verify.verifier` takes them."""
     copies = Copies(samples)
-    names = {**{k: v for k, v in modules.items() if k in aliases or is_pure_layer(v)}, **copies.names}
+    names = {**{k: v for k, v in modules.items() if k in aliases or holds_layers(v)}, **copies.names}
 
     def attempt(text: str) -> float | None:
         try:

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .activations import Makers, activation
 from .inline import function_named, inlined, is_made, negated
 from .model import LineagePath, SourceStatement, Span
 from .opnames import canonical_op
@@ -73,6 +74,13 @@ class Reader:
         self.failing = len(path.later)
         self.aliases = aliases_of(path)
         self._targets = tuple(targets(s) for s in self.sequence)
+        self._classes = tuple(
+            (s, n)
+            for s in self.sequence
+            if s.source.lstrip().startswith(("class ", "@"))
+            for n in getattr(parse(s.source), "body", ())
+            if isinstance(n, ast.ClassDef)
+        )
 
     def term(self, node: ast.expr, home: int) -> Term:
         """The canonical term of a node of statement `home`."""
@@ -81,8 +89,11 @@ class Reader:
     def _layer(self, term: Term) -> Term:
         """`soft(z)` as what it computes, where `soft` is a layer of one operation or a small function of the user's."""
         node = term.node
-        if term.op != OPAQUE or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        if term.op != OPAQUE or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name | ast.Attribute):
             return term
+        ends_in = activation(node, self._makers(term.home), self.aliases, term.home)
+        if ends_in is not None or not isinstance(node.func, ast.Name):
+            return ends_in or term
         body = self._body(node, node.func.id)
         if body is not None:
             meant = term_of(body, self.aliases, term.home)
@@ -91,6 +102,31 @@ class Reader:
         if made is None or not isinstance(made.node, ast.Call):
             return term
         return layer_call(node, (made.node, made.home), self.aliases, term.home) or term
+
+    def _makers(self, home: int) -> Makers:
+        return Makers(lambda name: self._made(name, home), self._class_named, self._class_around(home))
+
+    def _made(self, name: str, home: int) -> ast.Call | None:
+        here = self.sequence[home].function
+        for at in range(home + 1, len(self.sequence)):
+            if name in self._targets[at] and self.sequence[at].function in (here, None):
+                value = bound_value(self.sequence[at], name)
+                return value if isinstance(value, ast.Call) else None
+        return None
+
+    def _class_named(self, name: str) -> ast.ClassDef | None:
+        return next((c for _, c in self._classes if c.name == name), None)
+
+    def _class_around(self, home: int) -> ast.ClassDef | None:
+        here = self.sequence[home]
+        return next(
+            (
+                c
+                for s, c in self._classes
+                if s.execution == here.execution and s.line < here.line <= s.end_line and here.function is not None
+            ),
+            None,
+        )
 
     def _body(self, call: ast.Call, name: str) -> ast.expr | None:
         for statement, bound in zip(self.sequence, self._targets, strict=True):

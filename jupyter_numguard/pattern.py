@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from .codemap import CodeMap
 from .lineage import Answer
 from .model import ExecutionRef, Origin, SourceStatement
-from .source import Source
+from .source import Source, called, is_definition
 from .statements import StatementRun
 from .versions import Run, Version
 
@@ -52,17 +52,19 @@ def statements_of(
 def _functions(
     source: Source, names: Sequence[str], origin: Origin, bindings: Sequence[Run]
 ) -> Iterator[SourceStatement]:
-    """The user's functions that the statements call: of the same source, and, seen from inside a function, of other cells."""
-    for n in source.functions(names):
-        yield dataclasses.replace(_statement(source, origin, n), function=None)
-    for run in bindings if origin.function is not None else ():
+    """The user's functions and classes that the statements call: of the same source; from inside a function, of other cells."""
+    inside = origin.function is not None
+    for n in source.definitions(names, origin.line):
+        if inside or not isinstance(n, ast.Assign):  # at the top level they are among the binders
+            yield dataclasses.replace(_statement(source, origin, n), function=None)
+    todo = set(names)
+    for run in reversed(bindings if inside else ()):
         s = run.statement
-        if (
-            s is not None
-            and s.code.startswith("def ")
-            and s.binds & set(names)
-            and run.execution.ref != origin.execution
-        ):
+        if s is None or not s.binds & todo or run.execution.ref == origin.execution:
+            continue
+        body = ast.parse(s.text).body if s.text[:1].strip() else []
+        if len(body) == 1 and is_definition(body[0]):
+            todo |= set(called(body[0]))
             yield SourceStatement(run.execution.ref, s.line, s.end_line, s.text)
 
 

@@ -60,6 +60,7 @@ _LAYERS = frozenset(
     BCEWithLogitsLoss KLDivLoss CTCLoss Identity
     """.split()
 )
+_KERAS_LAYERS = frozenset("Dense Conv1D Conv2D Embedding LayerNormalization Flatten ReLU LeakyReLU Softmax".split())
 _MADE = frozenset({"LayerNorm", "GroupNorm", "RMSNorm", "Softmax", "LogSoftmax", "Sigmoid"})
 _NODES = (
     ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Subscript, ast.Slice, ast.Tuple, ast.List,
@@ -80,7 +81,7 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
             return f"`{ast.unparse(child.func)}` is not run: it may do more than compute"
         if isinstance(child, ast.Attribute) and child.attr.startswith("_"):
             return f"`{ast.unparse(child)}` is private"
-    called = {id(c.func) for c in ast.walk(node) if isinstance(c, ast.Call)}
+    called = {id(part) for c in ast.walk(node) if isinstance(c, ast.Call) for part in _path_of(c.func, names)}
     for child in ast.walk(node):
         if isinstance(child, ast.Attribute) and id(child) not in called and child.attr not in _PLAIN_ATTRIBUTES:
             name = full_name(child, aliases)
@@ -100,10 +101,40 @@ def is_pure_layer(value: object) -> bool:
     if cls.__module__ == "torch.nn.modules.container" and cls.__name__ == "Sequential":
         layers: Any = value
         return not _has_hooks(value) and all(map(is_pure_layer, layers))
+    if cls.__module__.startswith("keras.src.layers."):
+        return cls.__name__ in _KERAS_LAYERS and bool(getattr(value, "built", False))
     if not cls.__module__.startswith("torch.nn.modules.") or cls.__name__ not in _LAYERS:
         return False
     dropout = getattr(value, "dropout", 0.0)
     return not _has_hooks(value) and (dropout == 0.0 or not getattr(value, "training", True))
+
+
+def calls_layer(node: ast.expr, names: Mapping[str, object]) -> bool:
+    """Whether an expression calls a layer that lives in the notebook: what it gives follows the parameters as they are now."""
+    return any(isinstance(c, ast.Call) and is_pure_layer(_layer_in(c.func, names)) for c in ast.walk(node))
+
+
+def _path_of(function: ast.expr, names: Mapping[str, object]) -> list[ast.AST]:
+    """What is called, and of a layer the path that leads to it."""
+    return list(ast.walk(function)) if is_pure_layer(_layer_in(function, names)) else [function]
+
+
+def holds_layers(value: object) -> bool:
+    """Whether an object is a module of torch or a layer of Keras; whether a layer in it may be called is asked when it is."""
+    return any(cls.__module__.startswith(("torch.nn.", "keras.")) for cls in type(value).__mro__)
+
+
+def _layer_in(node: ast.expr, names: Mapping[str, object]) -> object:
+    """The layer that `net.body` names, and of `net[:-1]` the sequence that it is a part of; None of anything else."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    if isinstance(node, ast.Subscript):
+        sequence = _layer_in(node.value, names)
+        return sequence if type(sequence).__name__ == "Sequential" and isinstance(node.slice, ast.Slice) else None
+    if isinstance(node, ast.Attribute) and holds_layers(owner := _layer_in(node.value, names)):
+        held = vars(owner)
+        return held.get("_modules", held).get(node.attr)
+    return None
 
 
 def _has_hooks(layer: object) -> bool:
@@ -111,7 +142,7 @@ def _has_hooks(layer: object) -> bool:
 
 
 def _is_pure(function: ast.expr, aliases: Mapping[str, str], names: Mapping[str, object]) -> bool:
-    if isinstance(function, ast.Name) and is_pure_layer(names.get(function.id)):
+    if is_pure_layer(_layer_in(function, names)):
         return True
     if isinstance(function, ast.Call):  # a layer made anew: of its own parameters only, no random numbers
         made = full_name(function.func, aliases) or ""

@@ -261,10 +261,23 @@ class Source:
                 wanted |= set(self.statement(n).reads)
         return found
 
-    def functions(self, names: Iterable[str]) -> list[ast.FunctionDef]:
-        """The functions of these names that the source defines at its top level."""
+    def definitions(self, names: Iterable[str], line: int) -> list[ast.stmt]:
+        """The functions, classes and made objects (`model = Net()`) of these names that the source binds at its top level.
+
+        The classes that those call are among them, and the one around `line` (as the user sees it).
+        """
         top = self.tree.body if isinstance(self.tree, ast.Module) else []
-        return [n for n in top if isinstance(n, ast.FunctionDef) and n.name in set(names)]
+        around = [n.name for n in top if isinstance(n, ast.ClassDef) and n.lineno < line - self.offset <= _last_line(n)]
+        out: dict[int, ast.stmt] = {}
+        todo, seen = [*names, *around], set[str]()
+        while todo:
+            name = todo.pop()
+            for n in top if name not in seen else ():
+                if is_definition(n) and name in self.statement(n).binds:
+                    out[n.lineno] = n
+                    todo += called(n)
+            seen.add(name)
+        return [out[at] for at in sorted(out, reverse=True)]
 
     def following(self, node: ast.stmt) -> list[ast.stmt]:
         """The simple statements of the same function (or cell) after `node`, in order, up to the last that its value reaches.
@@ -299,6 +312,20 @@ class Source:
             if not isinstance(child, (*_Definition, ast.Lambda)):
                 todo += ast.iter_child_nodes(child)
         return out
+
+
+def is_definition(node: ast.stmt) -> bool:
+    """Whether a statement is a function or a class, or binds a name to what a call gives: `model = Net()`."""
+    return isinstance(node, ast.FunctionDef | ast.ClassDef) or (
+        isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name)
+    )
+
+
+def called(node: ast.stmt) -> list[str]:
+    """The plain names that a class or an assignment calls; of a function none: what it calls was not seen to matter."""
+    if isinstance(node, ast.FunctionDef):
+        return []
+    return [c.func.id for c in ast.walk(node) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)]
 
 
 def _is_path(node: ast.expr) -> bool:

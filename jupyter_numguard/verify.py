@@ -21,7 +21,7 @@ from .aftermath import UnprovenError, second_fault
 from .copies import Copies
 from .model import Framework, SourceStatement
 from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, unheard, widened
-from .purity import BUILTINS, is_pure_layer, why_not_run
+from .purity import BUILTINS, calls_layer, holds_layers, why_not_run
 from .rewrite import Form, Part, Proposal, Verdict, VerifyRun
 from .small_functions import FunctionNamed
 from .terms import parse
@@ -98,12 +98,13 @@ class _Run:
         self.aliases = dict(proposal.aliases)
         self.copies = copies
         self.samples = self.copies.names
-        allowed = {k: v for k, v in modules.items() if k in self.aliases or is_pure_layer(v)}
+        allowed = {k: v for k, v in modules.items() if k in self.aliases or holds_layers(v)}
         self.names = {**allowed, **self.samples}
         for name, text in proposal.given:
             if why_not_run(self._expression(text), self.aliases, self.names) is None:
                 self.names[name] = self._evaluate(self._expression(text), self.names)
         self.gradient, self.backward = gradient, backward
+        self._framework = proposal.parts[0].framework
 
     def note(self) -> str:
         """Run all parts and the statement.
@@ -232,7 +233,13 @@ class _Run:
         reason = why_not_run(node, self.aliases, self.names)
         if reason is not None:
             raise _NotRun(reason)
-        return self._evaluate(node, self.names)
+        value = self._evaluate(node, self.names)
+        if (
+            calls_layer(node, self.names)
+            and not evaluate(lambda: value, (), self._framework, gradient=False).is_finite()
+        ):
+            raise _NotRun("the parameters of a layer that it calls have moved on")
+        return value
 
     def _expression(self, text: str) -> ast.expr:
         """The syntax of an expression that was cut out of a statement: it may run over lines."""

@@ -50,7 +50,8 @@ logp = -np.logaddexp(0, -x)
 ```
 
 ## Limits
-The sigmoid must be visible in the source: in the statement or in one that bound its argument.
+The sigmoid must be visible in the source: in the statement, in one that bound its argument, or as what the user's own model
+returns.
 
 ## References
 - https://pytorch.org/docs/stable/generated/torch.nn.functional.logsigmoid.html

@@ -35,8 +35,8 @@ logp = tf.nn.log_softmax(logits)
 ```
 
 ## Limits
-The softmax must be visible in the source: in the statement or in one that bound its argument. A softmax inside a layer is
-seen as log-of-zero.
+The softmax must be visible in the source: in the statement, in one that bound its argument, or as what the user's own model
+returns. A softmax inside a layer of a library is seen as log-of-zero.
 
 ## References
 - https://pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
