@@ -28,7 +28,8 @@ NESTED = (
     "with torch.no_grad(): model.net[2].weight.mul_(1000)\n"
 )
 KERAS = (
-    "import tensorflow as tf\ntf.random.set_seed(1)\nclass Net(tf.keras.Model):\n    def __init__(self):\n        super().__init__()\n"
+    "import tensorflow as tf\ntf.random.set_seed(1)\nclass Net(tf.keras.Model):\n"
+    "    def __init__(self):\n        super().__init__()\n"
     "        self.d = tf.keras.layers.Dense(3)\n    def call(self, x):\n        z = self.d(x)\n        return tf.nn.softmax(z)\n"
     "net = Net()\nx = tf.random.normal((5, 4)) * 800.0\n"
 )
