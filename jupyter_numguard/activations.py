@@ -53,9 +53,8 @@ def activation(call: ast.Call, makers: Makers, aliases: Mapping[str, str], home:
     if found is None or found.op not in _SATURATING:
         return None
     x = found.argument("x")
-    reachable = (
-        x is not None and len(ast.unparse(x.node)) <= _MAX_TEXT and not (cls and _DRAWS.search(ast.unparse(cls)))
-    )
+    draws = any(_DRAWS.search(ast.unparse(source)) for source in (maker, cls) if source is not None)
+    reachable = x is not None and len(ast.unparse(x.node)) <= _MAX_TEXT and not draws
     return Term(found.op, found.arguments if reachable else (), call, home, found.framework)
 
 

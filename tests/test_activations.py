@@ -83,9 +83,16 @@ def test_a_model_that_ends_in_something_else_is_not_taken_for_one(cells: list[st
     assert first(cells, "logp")["rule"] == "NG101"
 
 
-def test_a_dropout_on_the_way_is_not_computed_again() -> None:
+@pytest.mark.parametrize(
+    "cell",
+    [
+        POLICY.replace("h = self.fc(x)", "h = F.dropout(self.fc(x))"),
+        HEAD + "pi = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.Linear(8, 3), nn.Softmax(-1))\n"
+        "state = torch.randn(5, 4) * 5000\n",
+    ],
+)
+def test_a_dropout_on_the_way_is_not_computed_again(cell: str) -> None:
     """A second call would drop other units: the activation is told, and no rewrite calls the layers once more."""
-    cell = POLICY.replace("h = self.fc(x)", "h = F.dropout(self.fc(x))")
     told = first([cell, "p = pi(state)\nlogp = torch.log(p)\n"], "logp")
 
     assert (told["rule"], told["rewrite"]) == ("NG201", None)
