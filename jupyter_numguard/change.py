@@ -21,9 +21,10 @@ _MAX_DEPTH = 6
 # Methods and functions that only rearrange, pick or copy elements: what comes out was computed by what went in.
 _REARRANGING = frozenset(
     """
-    view reshape flatten ravel squeeze unsqueeze expand_dims transpose permute swapaxes expand expand_as t
+    flip fliplr flipud view reshape flatten ravel squeeze unsqueeze expand_dims transpose permute swapaxes expand expand_as t
     gather gather_nd index_select masked_select boolean_mask select narrow take take_along_axis take_along_dim
     contiguous clone copy identity convert_to_tensor float double half numpy cpu detach stop_gradient astype cast to item
+    float64 float32 asarray
     """.split()
 )
 

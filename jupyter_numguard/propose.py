@@ -7,14 +7,16 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .change import Rebuild, unwrapped
+from .change import Rebuild, rearranged, unwrapped
 from .hoist import Hoists
 from .matching import Match, Reader, offsets, text_of
 from .model import Edit, Framework, LineagePath, SourceStatement
 from .phrase import bracketed, render
 from .rewrite import Form, Part, Proposal, Rewrite
-from .terms import Term, overwriting, parse
+from .terms import OPAQUE, Term, overwriting, parse
 
+_SHRINKING = frozenset({"exp", "prod", "cumprod", "softmax", "sigmoid", "det"})
+_MAX_DEPTH = 8
 _GUARDED = frozenset({"NG101", "NG102", "NG103", "NG401"})  # zeros and numbers outside the domain
 
 
@@ -43,7 +45,7 @@ def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[P
                     out.append(proposal)
     if code in _GUARDED:
         out += _guarded_throughout(reader, rewrites, out)
-    return sorted(out, key=lambda p: not p.parts[0].rewrite.same_mathematics)
+    return sorted(out, key=lambda p: (not p.parts[0].rewrite.same_mathematics, p.parts[0].rewrite.general))
 
 
 def _guarded_throughout(reader: Reader, rewrites: Sequence[Rewrite], out: Sequence[Proposal]) -> list[Proposal]:
@@ -188,5 +190,36 @@ def _whole(reader: Reader, home: int, source: str, parts: tuple[Part, ...], hois
     )
     return Proposal(
         reader.sequence[home], source, tuple(changed), parts, edits, tuple(reader.aliases.items()),
-        tuple(hoists.given.items()), reader.sequence[:home][::-1],
+        tuple(hoists.given.items()), reader.sequence[:home][::-1], _is_underflow(reader),
     )  # fmt: skip
+
+
+def _is_underflow(reader: Reader) -> bool:
+    """Whether the failing operation is the logarithm of what a product or exponentials underflowed to."""
+    arguments = (t.argument("x") for t in reader.guilty() if t.op in ("log", "log2", "log10"))
+    return any(_holds_shrinking(reader, x, 0) for x in arguments if x is not None)
+
+
+def _holds_shrinking(reader: Reader, term: Term, depth: int) -> bool:
+    for t in reader.expansions(term):
+        inner = rearranged(t.node, reader.aliases) if t.op == OPAQUE else None
+        inside = [reader.term(inner, t.home)] if inner is not None else [a for _, a in t.arguments]
+        if t.op in _SHRINKING or (depth < _MAX_DEPTH and any(_holds_shrinking(reader, i, depth + 1) for i in inside)):
+            return True
+        if isinstance(t.node, ast.Name) and any(_multiplies(s, t.node.id) for s in reader.sequence[t.home :]):
+            return True
+    return False
+
+
+def _multiplies(statement: SourceStatement, name: str) -> bool:
+    """Whether a statement makes a running product of what the name holds: `p *= q`, `p = p * q`, `p = (p @ T) * q`."""
+    parsed = parse(statement.source)
+    for node in (n for s in (parsed.body if parsed is not None else ()) for n in ast.walk(s)):
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Mult):
+            if isinstance(node.target, ast.Name) and node.target.id == name:
+                return True
+        elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            products = (n for n in ast.walk(node.value) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult))
+            if any(isinstance(n, ast.Name) and n.id == name for p in products for n in ast.walk(p)):
+                return True
+    return False

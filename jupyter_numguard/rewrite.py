@@ -10,6 +10,7 @@ needs other arguments is a second pair with a suffix (`before_torch_all`, `after
     DTYPE = "float16"                                       dtype of the operands in BENIGN and STRESS
     HAS_GRADIENT = False                                    the cure is of the value alone
     SAME_MATHEMATICS = False                                a guard that changes values near the singular point
+    GENERAL = True                                          it applies to much: tried after those that know the pattern
 
 A cure that is no pattern (see `change.py`) is a function `locate(reader, framework)` that yields each `Change`, and
 `EXAMPLES`: per framework, statements that it cures.
@@ -75,6 +76,7 @@ class Rewrite:
     same_mathematics: bool
     dtype: str | None
     has_gradient: bool
+    general: bool
     locate: Callable[[Reader, Framework], Iterable[Change]] | None
     examples: Mapping[str, tuple[str, ...]]
 
@@ -117,6 +119,7 @@ class Proposal:
         edits: Empty where the code is not in a cell.
         given: The new names with what they stand for.
         later: The statements after it that its value reaches, oldest first.
+        is_underflow: What fails is the logarithm of what exponentials or a product became: 0 is not its value.
     """
 
     statement: SourceStatement
@@ -127,6 +130,7 @@ class Proposal:
     aliases: tuple[tuple[str, str], ...]
     given: tuple[tuple[str, str], ...] = ()
     later: tuple[SourceStatement, ...] = ()
+    is_underflow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,7 @@ def read_rewrite(module: ModuleType) -> Rewrite:
         getattr(module, "SAME_MATHEMATICS", True),
         getattr(module, "DTYPE", None),
         getattr(module, "HAS_GRADIENT", True),
+        getattr(module, "GENERAL", False),
         getattr(module, "locate", None),
         getattr(module, "EXAMPLES", {}),
     )

@@ -40,6 +40,10 @@ class _SecondFault(Exception):
     """The rewrite holds, and a later statement is not finite all the same: the note and that statement."""
 
 
+class _BoundOnly(Exception):
+    """Nothing of the result is left but the bound of a guard; the text is the note."""
+
+
 class _NoTensor(Exception):
     """A statement computes something else than a tensor."""
 
@@ -75,6 +79,8 @@ def verifier(
                 )
         except _NotRun as reason:
             return Verdict(False, f"Not run: {reason}.")
+        except _BoundOnly as reason:
+            return Verdict(False, reason.args[0])
         except _SecondFault as reason:
             return Verdict(False, reason.args[0], fault=reason.args[1])
         except _Refuted as reason:
@@ -110,13 +116,19 @@ class _Run:
         """Run all parts and the statement.
 
         Raises:
-            _NotRun, _Refuted, _SecondFault: See the classes.
+            _NotRun, _Refuted, _BoundOnly, _SecondFault: See the classes.
         """
         largest, compared, size = 0.0, 0, 0
         for part in self.proposal.parts:
             difference, n, of = self._run_part(part)
             largest, compared, size = max(largest, difference), compared + n, size + of
         whole = self._run_statement()
+        guards = all(not p.rewrite.same_mathematics for p in self.proposal.parts)
+        if guards and self.proposal.is_underflow and not compared:
+            raise _BoundOnly(
+                "Run on the operands that failed: finite, but only because of the bound, and no element tells by how much it "
+                "is wrong: the operand underflowed. Add up its logarithms instead of taking that of the product."
+            )
         named = dict.fromkeys(p.rewrite.neighbourhood for p in self.proposal.parts if p.rewrite.neighbourhood)
         where = ", or ".join(named)
         text = f"Run on the operands that failed: finite{', gradient too' if self.gradient_seen else ''}"

@@ -180,3 +180,31 @@ def test_a_function_of_the_user_is_never_called() -> None:
     (answers,) = run([{"cells": [cell, "assert len(calls) == 2"], "traced": None}])
     assert answers[-1].ok
     assert not answers[0].alarms[0]["diagnoses"][0]["rewrite"]["verified"]
+
+
+def test_the_logarithm_of_a_density_goes_into_the_function_that_computes_it() -> None:
+    """The closed form, not a bound: the pdf is small because the point is far away, and the logarithm says how far."""
+    rewrite = first_rewrite(
+        "import numpy as np\ndef pdf(x, m, s):\n    return np.exp(-0.5 * ((x - m) / s) ** 2) / (s * np.sqrt(2 * np.pi))\n"
+        "x, s = np.array([0.1, 90.0]), 2.0\ndens = pdf(x, 0.5, s)\nnll = -np.log(dens).sum()"
+    )
+
+    assert "nll = -(-0.5 * ((x - 0.5) / s) ** 2 - np.log(s * np.sqrt(2 * np.pi))).sum()" == rewrite["after"]
+    assert rewrite["verified"]
+
+
+@pytest.mark.parametrize("step", ["p = p * q", "p *= q", "p = (p @ A) * q"])
+def test_a_bound_that_is_all_that_is_left_of_a_running_product_is_not_verified(step: str) -> None:
+    """The product is 0 by underflow: whatever the bound makes of it says nothing of the likelihood."""
+    rewrite = first_rewrite(
+        "import numpy as np\nA, q, p = np.eye(2), np.array([0.01, 0.02]), np.ones(2)\n"
+        f"for _ in range(400):\n    {step}\nll = np.log(p)"
+    )
+
+    assert not rewrite["verified"]
+    assert "the operand underflowed" in rewrite["note"]
+
+
+def test_a_bound_on_a_zero_of_the_data_is_verified() -> None:
+    """Nothing underflowed: the bound is what the author has to choose, and it is said where it applies."""
+    assert first_rewrite("import numpy as np\nrate = np.array([0.0])\nv = np.log(rate)")["verified"]

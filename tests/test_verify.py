@@ -92,6 +92,38 @@ def test_weights_of_exponentials_go_into_the_exponent(framework: Any, source: st
     assert verifier(samples, MODULES)(got).verified
 
 
+@pytest.mark.parametrize(
+    ("framework", "source", "expected"),
+    [
+        ("torch", "y = torch.log(torch.cumsum(torch.exp(x), dim=0))", "y = torch.logcumsumexp(x, dim=0)"),
+        ("torch", "y = torch.log(x.exp() / (x.exp() + w))", "y = x - torch.logaddexp(x, torch.log(w))"),
+        ("torch", "y = torch.log(x.exp().sum(1, keepdim=True) / w)",
+         "y = torch.logsumexp(x, dim=1, keepdim=True) - torch.log(w)"),
+        ("torch", "y = torch.log(torch.exp(-x / s) / (2 * s))", "y = -x / s - torch.log(2 * s)"),
+        ("numpy", "y = np.log(np.cumsum(np.exp(x)[::-1], axis=0)[::-1])",
+         "y = np.logaddexp.accumulate(x[::-1], axis=0)[::-1]"),
+        ("numpy", "y = np.log(w ** x * s)", "y = x * np.log(w) + np.log(s)"),
+        ("tensorflow", "y = tf.math.log(tf.exp(x) * w)", "y = x + tf.math.log(w)"),
+    ],
+)  # fmt: skip
+def test_a_logarithm_goes_inwards(framework: Any, source: str, expected: str) -> None:
+    """Through products, sums and picks, with the axis and `keepdim`; run on operands whose exponentials leave the range."""
+    make: Any = {"torch": torch.tensor, "tensorflow": tf.constant, "numpy": np.array}[framework]
+    samples = {"x": make([[800.0, 3.0], [-900.0, 1.0]]), "w": make([[0.2], [0.8]]), "s": make([[0.5], [2.0]])}
+
+    got = [p for op in ("exp", "pow", "log") for p in proposals_of("NG101", op, source, framework)]
+
+    assert expected in [p.source for p in got]
+    assert verifier(samples, MODULES)(next(p for p in got if p.source == expected)).verified
+
+
+def proposals_of(code: str, op: str, source: str, framework: Any) -> list[Proposal]:
+    """All proposals for one statement."""
+    origin = Origin("op", "exact", EXECUTION, None, 9, source, None, None, (), op, op, "forward", None, 1, (), None)
+    statements = (SourceStatement(EXECUTION, 9, 9, source),)
+    return propose(LineagePath("y", origin, statements=statements, framework=framework), load_rewrites(), code)
+
+
 def test_a_negative_weight_of_an_exponential_refutes_the_logsumexp() -> None:
     """exp(a) - exp(b) has a logarithm where a > b; the logarithm of the weight -1 has none."""
     samples = {"x": torch.tensor([[800.0, 1.0]]), "w": torch.tensor([1.0, -1.0])}
