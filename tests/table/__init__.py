@@ -5,7 +5,7 @@ before them. The origin's line ends with `# origin`. `# benign: STATEMENT` at th
 healthy twin of the program. Flags:
 
     advice    no expression can be written better: there is advice and no rewrite
-    unrun     the rewrite cannot be run (the operand was overwritten in place), and says so
+    unrun     the rewrite cannot be run (no copy of an operand was taken), and says so
 
 Not in the table although its TensorFlow column names a counterpart, because nothing is non-finite there on TensorFlow 2.21:
 the gradients of sqrt at 0 times 0 (its kernel says 0), of xlogy at 0, and of svd and eigh with equal values. Row 43 has no
