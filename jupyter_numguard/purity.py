@@ -28,7 +28,7 @@ PURE = frozenset(
     nanmean nanmedian nan_to_num identity convert_to_tensor boolean_mask gather_nd one_hot complex size fill full repeat
     tile linspace eye diag trace float16 float32 float64 int32 int64 to long int new_tensor masked_select copy array
     asarray from_numpy entropy rel_entr expit kl_div nll_loss l1_loss smooth_l1_loss huber_loss max_pool2d
-    flip fliplr flipud logcumsumexp cumulative_logsumexp accumulate
+    cov corrcoef flip fliplr flipud logcumsumexp cumulative_logsumexp accumulate
     det logdet slogdet sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
     """.split()
 )

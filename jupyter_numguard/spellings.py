@@ -47,7 +47,7 @@ PARAMETER_NAMES = {
     "dim": "dim", "axis": "dim", "keepdim": "keepdim", "keepdims": "keepdim", "target": "target", "ignore_index": "ignored",
     "condition": "condition", "cond": "condition", "mask": "mask", "value": "value",
     "unbiased": "unbiased", "correction": "correction", "ddof": "correction", "index": "index", "indices": "index",
-    "dtype": "dtype", "eps": "eps", "array": "x", "params": "x", "probs": "x",
+    "rowvar": "rowvar", "dtype": "dtype", "eps": "eps", "array": "x", "params": "x", "probs": "x",
     "min": "low", "a_min": "low", "clip_value_min": "low", "max": "high", "a_max": "high", "clip_value_max": "high",
 }  # fmt: skip
 
@@ -125,6 +125,8 @@ kl_div | torch.nn.functional.kl_div | x target
 where | torch.where tensorflow.where numpy.where keras.ops.where | condition x y
 where | .where | x condition y
 masked_fill | torch.masked_fill .masked_fill | x mask value
+corrcoef | torch.corrcoef .corrcoef | x
+corrcoef | numpy.corrcoef | x y rowvar
 logaddexp | torch.logaddexp numpy.logaddexp keras.ops.logaddexp | x y
 xlogy | torch.xlogy torch.special.xlogy tensorflow.math.xlogy scipy.special.xlogy .xlogy | x y
 """

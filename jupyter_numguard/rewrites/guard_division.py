@@ -1,6 +1,6 @@
 """guard_division: A divisor of exactly 0 makes Inf or NaN; a tiny number in its place makes a large finite quotient."""
 
-FIXES = {"NG102"}
+FIXES = {"NG102", "NG301"}
 SAME_MATHEMATICS = False
 NEIGHBOURHOOD = "where the divisor is 0"
 BENIGN = [([0.5, 1.0, 2.0], [4.0, -2.0, 1e-3])]
