@@ -43,7 +43,7 @@ class Makers:
 
 def activation(call: ast.Call, makers: Makers, aliases: Mapping[str, str], home: int, depth: int = 0) -> Term | None:
     """The call as a softmax or sigmoid term; None of every other call."""
-    maker = _maker(call.func, makers)
+    maker = maker_of(call.func, makers)
     if maker is None or depth > _MAX_DEPTH:
         return None
     found = _of_layer(call, _marked(maker), aliases, home)
@@ -58,7 +58,7 @@ def activation(call: ast.Call, makers: Makers, aliases: Mapping[str, str], home:
     return Term(found.op, found.arguments if reachable else (), call, home, found.framework)
 
 
-def _maker(function: ast.expr, makers: Makers) -> ast.Call | None:
+def maker_of(function: ast.expr, makers: Makers) -> ast.Call | None:
     """The call that made what is called: `Policy()` for `policy`, `nn.Softmax(dim=1)` for `policy.act`."""
     match function:
         case ast.Name(id=name):
@@ -66,7 +66,7 @@ def _maker(function: ast.expr, makers: Makers) -> ast.Call | None:
         case ast.Attribute(value=ast.Name(id="self"), attr=attribute) if makers.class_around is not None:
             return _attribute(makers.class_around, attribute)
         case ast.Attribute(value=owner, attr=attribute):
-            maker = _maker(owner, makers)
+            maker = maker_of(owner, makers)
             cls = makers.class_named(maker.func.id) if maker and isinstance(maker.func, ast.Name) else None
             return _attribute(cls, attribute) if cls is not None else None
     return None

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .activations import Makers, activation
+from .activations import Makers, activation, maker_of
 from .inline import function_named, inlined, is_made, negated
 from .model import LineagePath, SourceStatement, Span
 from .opnames import canonical_op
@@ -102,6 +102,10 @@ class Reader:
         if made is None or not isinstance(made.node, ast.Call):
             return term
         return layer_call(node, (made.node, made.home), self.aliases, term.home) or term
+
+    def maker(self, function: ast.expr, home: int) -> ast.Call | None:
+        """The call that made what statement `home` calls: `nn.Linear(4, 3)` for `self.up`; None where that is not plain."""
+        return maker_of(function, self._makers(home))
 
     def _makers(self, home: int) -> Makers:
         return Makers(lambda name: self._made(name, home), self._class_named, self._class_around(home))

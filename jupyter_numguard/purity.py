@@ -20,7 +20,7 @@ PURE = frozenset(
     float double half bfloat16 cast astype type_as contiguous detach
     clamp clip clip_by_value maximum minimum relu softplus logsigmoid log_sigmoid logaddexp softmax logsumexp
     mean amax amin max min reduce_max reduce_min std var numel size dim
-    matmul mm bmm dot einsum tensordot outer ones_like zeros_like full_like tensor constant ones zeros full finfo
+    matmul mm bmm dot einsum tensordot outer linear ones_like zeros_like full_like tensor constant ones zeros full finfo
     masked_fill where tril triu isfinite is_finite cross_entropy binary_cross_entropy_with_logits mse_loss
     reduce_all reduce_any all any isinf isnan is_inf is_nan xlogy entr logit hypot var_mean nansum
     ctc_loss divide_no_nan reciprocal_no_nan l2_normalize vector_norm layer_norm group_norm batch_norm batch_normalization
@@ -84,6 +84,12 @@ def why_not_run(node: ast.expr, aliases: Mapping[str, str], names: Mapping[str, 
             return f"`{ast.unparse(child)}` is private"
     called = {id(part) for c in ast.walk(node) if isinstance(c, ast.Call) for part in _path_of(c.func, names)}
     for child in ast.walk(node):
+        if (
+            isinstance(child, ast.Attribute)
+            and child.attr in ("weight", "bias")
+            and is_pure_layer(_layer_in(child.value, names))
+        ):
+            called |= {id(part) for part in ast.walk(child)}
         if isinstance(child, ast.Attribute) and id(child) not in called and child.attr not in _PLAIN_ATTRIBUTES:
             name = full_name(child, aliases)
             if name is None or name.split(".")[0] not in (*ROOTS, "math"):

@@ -32,6 +32,7 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
         whole = text if isinstance(node, ast.Name | ast.Call | ast.Subscript | ast.Attribute) else f"({text})"
         return f"{whole}.float()" if framework == "torch" else f"{whole}.astype({float32})"
 
+    yield from _linear_layer(reader)
     numbers = dict(reader.path.numbers)  # `self.eps` is no tensor
     for whole, found in _operations(reader):
         leaves = [node for node in found if ast.unparse(node) not in numbers]
@@ -40,6 +41,37 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
         if swaps:
             after = ast.unparse(ast.fix_missing_locations(written_out(reader, whole, reader.failing, swaps)))
             yield Change(reader.failing, whole, after, (ast.unparse(whole), after), framework, rtol=2e-3)
+
+
+def _linear_layer(reader: Reader) -> Iterator[Change]:
+    """A call of `nn.Linear`: its product on wider copies of its input and its parameters, which stay as they are."""
+    call, linear = reader.failing_call(), reader.spelled("torch.nn.functional.linear")
+    made = reader.maker(call.func, reader.failing) if call is not None else None
+    while made is not None and isinstance(made.func, ast.Attribute) and isinstance(made.func.value, ast.Call):
+        made = made.func.value  # `nn.Linear(4, 3).half()`
+    if call is None or made is None or full_name(made.func, reader.aliases) != "torch.nn.Linear" or linear is None:
+        return
+    if len(call.args) != 1 or call.keywords or _feeds_a_layer(reader):
+        return
+    layer, given = ast.unparse(call.func), ast.unparse(call.args[0])
+    whole = given if isinstance(call.args[0], ast.Name | ast.Call | ast.Attribute | ast.Subscript) else f"({given})"
+    has_bias = len(made.args) < 3 and all(k.arg != "bias" for k in made.keywords)
+    bias = f", {layer}.bias.float()" if has_bias else ""
+    after = f"{linear}({whole}.float(), {layer}.weight.float(){bias})"
+    if has_bias or any(
+        k.arg == "bias" and isinstance(k.value, ast.Constant) and k.value.value is False for k in made.keywords
+    ):
+        yield Change(reader.failing, call, after, (ast.unparse(call), after), "torch", rtol=2e-3)
+
+
+def _feeds_a_layer(reader: Reader) -> bool:
+    """Whether a later statement calls what may be a layer (`down(h)`, `self.down(h)`): float16 as well, it takes no float32."""
+    later = [c.func for home in range(reader.failing) for c in reader.calls(home)]
+    return any(
+        (isinstance(f, ast.Name) and full_name(f, reader.aliases) is None)
+        or (isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id == "self")
+        for f in later
+    )
 
 
 def _operations(reader: Reader) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
