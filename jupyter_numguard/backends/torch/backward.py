@@ -242,7 +242,7 @@ class Backward:
     def hit(self, hook: _Hook, grad_inputs: Sequence[Any], grad_outputs: Sequence[Any]) -> None:
         """Some gradient that came out is non-finite."""
         node = _node_now()
-        found = [(i, g) for i, g in enumerate(grad_inputs) if g is not None and is_float(g) and any(state(g))]
+        found = [(i, g, of) for i, g in enumerate(grad_inputs) if g is not None and is_float(g) and any(of := state(g))]
         if node is None or not found:
             return
         recording = self.recording
@@ -256,7 +256,7 @@ class Backward:
                     operands.states.append(of)
         for event in hook.events:
             operands.add(event, event.state)
-        fresh = [g for _, g in found if recording.log.event_of(key(g)) is None]
+        fresh = [(g, of) for _, g, of in found if recording.log.event_of(key(g)) is None]
         if fresh:
             saved = saved_operands(node)
             operands.tensors = [*saved, *(g for g in grad_outputs if g is not None)] if saved is not None else []
@@ -269,7 +269,7 @@ class Backward:
             )  # fmt: skip
             self._latest = made or self._latest
         edges = node.next_functions
-        for i, g in found:
+        for i, g, _ in found:
             sent = recording.log.event_of(key(g))
             if sent is not None and i < len(edges):
                 self._latest = sent
@@ -316,7 +316,7 @@ class Backward:
             site, count = self.site, self.site.count
         operands = Operands(tensors=[g])
         made = self.recording.result(
-            [g], operands, site, "backward", "grad_accumulate", "AccumulateGrad", occurrence=count,
+            [(g, of)], operands, site, "backward", "grad_accumulate", "AccumulateGrad", occurrence=count,
             backward_site=self.backward_site(), frame=sys._getframe(2), confidence="likely",
         )  # fmt: skip
         assert made is not None

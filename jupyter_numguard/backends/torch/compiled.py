@@ -19,7 +19,7 @@ import torch.overrides
 from ...errors import NonFiniteError
 from . import flight
 from .forward import ForwardMode
-from .judging import Recording, looks_nonfinite, unseen
+from .judging import Recording, looks_nonfinite, nonfinite_in, unseen
 from .operands import is_float, tensors_in
 from .plans import Plan
 from .stack import insert, remove, without
@@ -107,7 +107,7 @@ class Compiled:
                 site = recording.site(_COMPILED.name, frame)
                 inputs = (frame.f_locals.get("args"), frame.f_locals.get("kwargs"))
                 recording.result(
-                    results, recording.operands_of(_COMPILED, inputs, {}, site), site, "forward", _COMPILED.op,
+                    nonfinite_in(results), recording.operands_of(_COMPILED, inputs, {}, site), site, "forward", _COMPILED.op,
                     _COMPILED.native, frame=frame, confidence="likely",
                 )  # fmt: skip
         except NonFiniteError:

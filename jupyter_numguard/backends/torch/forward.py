@@ -21,7 +21,7 @@ from .backward import Backward
 from .calling import Calls
 from .deferred import Deferred
 from .growing import note_result
-from .judging import Recording, looks_nonfinite, unseen
+from .judging import Recording, looks_nonfinite, nonfinite_in, unseen
 from .operands import is_float, tensors_in
 from .plans import Plan, plan_of
 from .stack import insert, remove
@@ -147,18 +147,19 @@ class ForwardMode(TorchFunctionMode):  # type: ignore[misc]  # torch's types are
             return self._recording.known(results[0])  # returned as it is: `x.float()` of a float32
         if any(flight.is_on_device(t) for t in tensors_in((args, kwargs))):
             self._deferred.flush()  # it came from a device: the user has just waited for it
-        if not any(any(state(t)) for t in results):
+        found = nonfinite_in(results)
+        if not found:
             return None  # the screen overflowed
         operands = self._recording.operands_of(plan, args, kwargs, site)
         return self._recording.result(
-            results, operands, site, self._recording.phase_at(frame), plan.op, plan.native, frame=frame
+            found, operands, site, self._recording.phase_at(frame), plan.op, plan.native, frame=frame
         )
 
     def _operand_events(self, args: Any, kwargs: Any) -> tuple[OpEvent, ...]:
         """Events of operands that are non-finite although the result is not: backward may meet them again."""
-        out = []
+        event_of, out = self._log.event_of, []
         for t in tensors_in((args, kwargs)):
-            if is_float(t) and (event := self._log.event_of(key(t))) is not None and any(state(t)):
+            if is_float(t) and (event := event_of(key(t))) is not None and looks_nonfinite(t) and any(state(t)):
                 out.append(event)
         return tuple(out)
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ...frames import user_frame
-from ...model import Confidence, NonFiniteState, Phase, TensorSummary
+from ...model import FINITE, Confidence, NonFiniteState, Phase, TensorSummary
 from ...opevents import Key, OpEvent, Site
 from ...oplog import OpLog
 from .dense import hidden
@@ -58,6 +58,11 @@ def looks_nonfinite(t: Any) -> bool:
         if records:
             _set_grad(True)
     return bool(total - total != 0)
+
+
+def nonfinite_in(results: Sequence[Any]) -> list[tuple[Any, NonFiniteState]]:
+    """Those that are non-finite, each with its state."""
+    return [(t, of) for t in results if any(of := state(t))]
 
 
 @dataclass(slots=True)
@@ -229,7 +234,7 @@ class Recording:
             if any(t is other for other in leave_out) or not is_float(t):
                 continue
             out.tensors.append(t)
-            of = state(t)
+            of = state(t) if looks_nonfinite(t) else FINITE
             if any(of):
                 out.add(self.explain(t, of, site, index), of)
             else:
@@ -245,7 +250,7 @@ class Recording:
 
     def result(
         self,
-        results: Sequence[Any],
+        found: Sequence[tuple[Any, NonFiniteState]],
         operands: Operands,
         site: Site | None,
         phase: Phase,
@@ -258,8 +263,7 @@ class Recording:
         frame: FrameType | None = None,
         confidence: Confidence = "exact",
     ) -> OpEvent | None:
-        """Record what the non-finite ones among `results` are; None if all are finite (the screen overflowed)."""
-        found = [(t, of) for t in results if any(of := state(t))]
+        """Record what the non-finite results `found` are (`nonfinite_in`); None if there is none: the screen overflowed."""
         if not found:
             return None
         of = NonFiniteState(any(s.nan for _, s in found), any(s.inf for _, s in found))

@@ -13,6 +13,7 @@ import torch
 from ...model import NonFiniteState, TensorSummary
 
 Tensor = torch.Tensor
+_PLAIN_VALUES = frozenset((int, float, bool, str, type(None)))  # hold no tensor
 
 
 def tensors_in(value: Any, out: list[Any] | None = None) -> list[Any]:
@@ -21,12 +22,15 @@ def tensors_in(value: Any, out: list[Any] | None = None) -> list[Any]:
         out = []
     if isinstance(value, Tensor):
         out.append(value)
+    elif isinstance(value, dict):
+        if value:
+            tensors_in([*value.values()], out)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            tensors_in(item, out)
-    elif isinstance(value, dict):
-        for item in value.values():
-            tensors_in(item, out)
+            if isinstance(item, Tensor):  # most: without a call each
+                out.append(item)
+            elif type(item) not in _PLAIN_VALUES:
+                tensors_in(item, out)
     return out
 
 

@@ -180,7 +180,9 @@ class Update:
             for event in made:
                 operands.add(event, event.state)
             native = f"{name}.step {slot}".strip()
-            event_now = self._recording.result([t], operands, site, "update", "update", native, frame=sys._getframe(2))
+            event_now = self._recording.result(
+                [(t, of)], operands, site, "update", "update", native, frame=sys._getframe(2)
+            )
             if event_now is not None:
                 made.append(event_now)
 

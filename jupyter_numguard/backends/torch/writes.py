@@ -19,7 +19,7 @@ from .backward import Backward
 from .calling import Calls
 from .deferred import Deferred
 from .growing import note_result
-from .judging import Recording, looks_nonfinite, unseen
+from .judging import Recording, looks_nonfinite, nonfinite_in, unseen
 from .operands import is_float, nonfinite_numbers, tensors_in
 from .plans import Plan
 from .values import key, state
@@ -84,7 +84,13 @@ class Writes:
                             operands.tensors.insert(0, copy)
                         operands.add(why, of) if any(of) else operands.states.append(of)
                     event = self._recording.result(
-                        targets, operands, site, self._phase_of_write(targets, frame), plan.op, plan.native, frame=frame
+                        nonfinite_in(targets),
+                        operands,
+                        site,
+                        self._phase_of_write(targets, frame),
+                        plan.op,
+                        plan.native,
+                        frame=frame,
                     )
                 if event is None and self._recording.has_notes:
                     for t in targets:
@@ -137,9 +143,8 @@ class Writes:
                 event = None
                 if not flight.is_on_device(target) and self._writes_nonfinite(value, target):
                     operands = self._recording.operands_of(plan, (value,), {}, site)
-                    results = [target] if any(state(target)) else []
                     event = self._recording.result(
-                        results,
+                        nonfinite_in([target]),
                         operands,
                         site,
                         self._phase_of_write([target], frame),
