@@ -50,19 +50,33 @@ def diagnosed(
         of_gradient = any(".grad" in path for path in (e.finding.variable, *e.finding.aliases))
         same = (origin, of_gradient, e.path.others)
         if same not in known:
-            path = dataclasses.replace(e.path, aliases=aliases, taken=frozenset(roots))
-            samples = dict(e.samples)
-            if origin.function is None or origin.phase == "backward" or not samples:
-                samples = {**copies_of(path, roots, cell), **samples}
-            path = with_surroundings(path, samples, roots)
-            backward = origin.phase == "backward"
-            run = None
-            if samples:
-                run = verifier(
-                    samples, modules, gradient=may_take_gradient(path, cell), backward=backward,
-                    function_named=functions_of(roots),
-                )  # fmt: skip
-            tried = trier(samples, modules, aliases_of(path), path.framework) if samples else None
-            known[same] = diagnose(path, load_rules(), load_rewrites(), run, tried, train(e))
+            try:
+                known[same] = _diagnoses(e, origin, roots, cell, aliases, modules, train(e))
+            except Exception:  # whatever a strange value or source raises: where it failed is worth more than why
+                known[same] = ()
         out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
     return tuple(out)
+
+
+def _diagnoses(
+    e: Explained,
+    origin: Origin,
+    roots: Mapping[str, object],
+    cell: str,
+    aliases: tuple[tuple[str, str], ...],
+    modules: Mapping[str, object],
+    train: Train | None,
+) -> tuple[Diagnosis, ...]:
+    path = dataclasses.replace(e.path, aliases=aliases, taken=frozenset(roots))
+    samples = dict(e.samples)
+    if origin.function is None or origin.phase == "backward" or not samples:
+        samples = {**copies_of(path, roots, cell), **samples}
+    path = with_surroundings(path, samples, roots)
+    run = tried = None
+    if samples:
+        run = verifier(
+            samples, modules, gradient=may_take_gradient(path, cell), backward=origin.phase == "backward",
+            function_named=functions_of(roots),
+        )  # fmt: skip
+        tried = trier(samples, modules, aliases_of(path), path.framework)
+    return diagnose(path, load_rules(), load_rewrites(), run, tried, train)

@@ -81,11 +81,16 @@ def _rank(rule: Rule, found: Sequence[tuple[Rule, Evidence]]) -> int:
 
 
 def _rewrite(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: VerifyRun | None) -> RewriteAdvice | None:
-    """The first proposal that is verified, else the first one that running it did not refute."""
+    """What `_best` finds; a source that a rewrite chokes on gets none: no advice is worth the diagnosis."""
     try:
-        proposals = propose(path, rewrites, code)[:_MAX_PROPOSALS]
+        return _best(path, rewrites, code, run)
     except Exception:
-        return None  # a source that the matcher chokes on gets no rewrite
+        return None
+
+
+def _best(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: VerifyRun | None) -> RewriteAdvice | None:
+    """The first proposal that is verified, else the first one that running it did not refute."""
+    proposals = propose(path, rewrites, code)[:_MAX_PROPOSALS]
     best: tuple[Proposal, Verdict] | None = None
     for proposal in proposals:
         verdict = Verdict(False, "Not run: no copies of the operands were taken.") if run is None else _with_others(
@@ -134,7 +139,11 @@ def _extended(
     for _ in range(_MAX_FAULTS):
         if found.fault is None:
             break
-        for further in extended(path, rewrites, code, proposal, found.fault)[:_MAX_PROPOSALS]:
+        try:
+            further_ones = extended(path, rewrites, code, proposal, found.fault)[:_MAX_PROPOSALS]
+        except Exception:  # the first proposal is as good as it was
+            break
+        for further in further_ones:
             seen = _with_others(path, further, run(further))
             if seen.verified:
                 return further, seen

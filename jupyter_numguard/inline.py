@@ -54,8 +54,8 @@ def inlined(call: ast.Call, function: ast.FunctionDef | ast.Lambda) -> ast.expr 
 
 
 def is_made(node: ast.AST) -> bool:
-    """Whether a node was made here and stands nowhere in the user's source."""
-    return getattr(node, "numguard_made", False)
+    """Whether a node was made here and stands nowhere in the user's source: the 2 of `square(x)`, a body written out."""
+    return getattr(node, "numguard_made", False) or not hasattr(node, "lineno")
 
 
 def negated(node: ast.expr) -> ast.expr | None:

@@ -17,7 +17,8 @@ _ATOMS = (ast.Constant, ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.Li
 def render(form: Form, match: Match, reader: Reader, hoists: Hoists) -> str | None:
     """The `after` expression with the user's names.
 
-    None where a module that it needs has no name in the notebook, or it would compute again what is another value then.
+    None where a module that it needs has no name in the notebook, it would compute again what is another value then, or it asks
+    a number for what only a tensor has.
     """
     used = Counter(n.id for n in ast.walk(form.result) if isinstance(n, ast.Name))
     texts: dict[str, tuple[str, ast.expr]] = {}
@@ -28,7 +29,7 @@ def render(form: Form, match: Match, reader: Reader, hoists: Hoists) -> str | No
             return None
         texts[name] = text, ast.Name(text) if text in hoists.given else term.node
     try:
-        tree = _Fill(form, texts, reader.aliases).visit(ast.parse(ast.unparse(form.result), mode="eval").body)
+        tree = _Fill(form, texts, reader).visit(ast.parse(ast.unparse(form.result), mode="eval").body)
     except KeyError:
         return None
     return ast.unparse(tree)
@@ -37,10 +38,11 @@ def render(form: Form, match: Match, reader: Reader, hoists: Hoists) -> str | No
 class _Fill(ast.NodeTransformer):
     """Puts the user's own text where the metavariables stand; `ast.unparse` writes a name's id as it is."""
 
-    def __init__(self, form: Form, texts: dict[str, tuple[str, ast.expr]], aliases: dict[str, str]) -> None:
+    def __init__(self, form: Form, texts: dict[str, tuple[str, ast.expr]], reader: Reader) -> None:
         self.form = form
         self.texts = texts
-        self.aliases = aliases
+        self.aliases = reader.aliases
+        self.numbers = dict(reader.path.numbers)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         name = full_name(node, {self.form.module: MODULES[self.form.framework], "scipy": "scipy"})
@@ -49,9 +51,12 @@ class _Fill(ast.NodeTransformer):
             if spelled is None:
                 raise KeyError(name)
             return ast.Name(spelled, ast.Load())
-        if isinstance(node.value, ast.Name) and isinstance(self.texts.get(node.value.id, ("", node))[1], ast.Constant):
-            node.value = ast.Name(f"({self.texts[node.value.id][0]})", ast.Load())  # `1.float()` is not Python
-            return node
+        if (
+            isinstance(node.value, ast.Name)
+            and node.value.id in self.texts
+            and self._is_number(*self.texts[node.value.id])
+        ):
+            raise KeyError(node.attr)  # a tensor's attribute: a Python number has no `dtype` and no `float()`
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -68,6 +73,10 @@ class _Fill(ast.NodeTransformer):
             return node
         text, written = self.texts[node.id]
         return ast.Name(text if isinstance(written, _ATOMS) else f"({text})", ast.Load())
+
+    def _is_number(self, text: str, written: ast.expr) -> bool:
+        operand = written.operand if isinstance(written, ast.UnaryOp) else written
+        return isinstance(operand, ast.Constant) or text in self.numbers
 
     def _bare(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.Name) and node.id in self.texts:

@@ -92,6 +92,18 @@ def test_a_rule_that_raises_is_no_diagnosis() -> None:
     assert ["NG101"] == [d.rule for d in diagnose(PATH, rules, load_rewrites(), None)]
 
 
+def test_a_rewrite_that_raises_costs_its_own_advice_only() -> None:
+    """Neither one that chokes on the source nor a run that ends in an exception takes the diagnosis with it."""
+
+    def broken(*args: Any) -> Any:
+        raise AttributeError
+
+    choking = tuple(dataclasses.replace(r, locate=broken) for r in load_rewrites())
+
+    for found in (diagnose(PATH, load_rules(), choking, None), diagnose(PATH, load_rules(), load_rewrites(), broken)):
+        assert [("NG201", None), ("NG101", None)] == [(d.rule, d.rewrite) for d in found]
+
+
 def test_order_follows_precedence_then_confidence() -> None:
     """A rule that says more comes before the one it declares to precede, even with less confidence."""
 

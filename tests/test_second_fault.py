@@ -86,3 +86,16 @@ def test_two_faults_in_one_statement_are_guarded_together() -> None:
 
     assert rewrite["verified"], rewrite
     assert 2 == rewrite["after"].count("np.maximum") + rewrite["after"].count("np.where")
+
+
+@pytest.mark.parametrize("squared", ["torch.square(y)", "y.square()", "y**2"])
+def test_a_second_fault_may_hold_a_number_that_is_written_nowhere(squared: str) -> None:
+    """`square(y)` is read as a power: its exponent stands in no source, and the later line is explained all the same."""
+    rewrite = first_rewrite(
+        "import torch\nlog_var, y = torch.tensor([-120.0, 3.0]), torch.tensor([1e3, 2.0])\n"
+        f"inv_var = torch.exp(-log_var)\nloss = torch.mean(log_var + {squared} * inv_var)",
+        "loss",
+    )
+
+    assert "inv_var = torch.exp(-log_var)" == rewrite["before"]
+    assert "is not finite" in rewrite["note"]

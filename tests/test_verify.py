@@ -117,11 +117,20 @@ def test_a_logarithm_goes_inwards(framework: Any, source: str, expected: str) ->
     assert verifier(samples, MODULES)(next(p for p in got if p.source == expected)).verified
 
 
-def proposals_of(code: str, op: str, source: str, framework: Any) -> list[Proposal]:
+@pytest.mark.parametrize("factor", ["-1e9", "1e30", "lowest"])
+def test_a_number_is_not_asked_for_its_dtype(factor: str) -> None:
+    """TensorFlow makes -Inf of a number that float16 cannot hold: no rewrite may read `.dtype` of the number."""
+    got = proposals_of("NG403", "mul", f"bias = (1.0 - mask) * {factor}", "tensorflow", numbers=(("lowest", -1e9),))
+
+    assert all(f"({factor}).dtype" not in p.source and f"{factor}.dtype" not in p.source for p in got), got
+    assert proposals_of("NG403", "mul", "bias = (1.0 - mask) * marks", "tensorflow")
+
+
+def proposals_of(code: str, op: str, source: str, framework: Any, **facts: Any) -> list[Proposal]:
     """All proposals for one statement."""
     origin = Origin("op", "exact", EXECUTION, None, 9, source, None, None, (), op, op, "forward", None, 1, (), None)
     statements = (SourceStatement(EXECUTION, 9, 9, source),)
-    return propose(LineagePath("y", origin, statements=statements, framework=framework), load_rewrites(), code)
+    return propose(LineagePath("y", origin, statements=statements, framework=framework, **facts), load_rewrites(), code)
 
 
 def test_a_negative_weight_of_an_exponential_refutes_the_logsumexp() -> None:
