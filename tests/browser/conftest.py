@@ -130,7 +130,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         yield address, work
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:  # the tests are over: what a server does instead of ending is not theirs
+            process.kill()
+            process.wait()
         log.close()
 
 
