@@ -54,8 +54,7 @@ def test_go_to_the_line_apply_undo_and_run_again(lab: Lab) -> None:
     lab.command("numguard:open")
     lab.run_all()
     expect(lab.status).to_contain_text(SAID)
-    lab.panel.get_by_role("button", name="Go to In [2]:3").click()
-    lab.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.activeCell.editor?.hasFocus()")
+    lab.go_to("In [2]:3")
     assert [1, 3] == lab.cursor()
 
     lab.panel.get_by_role("button", name="Apply…").click()
@@ -183,8 +182,7 @@ def test_a_dead_kernel(lab: Lab) -> None:
     lab.page.add_locator_handler(
         lab.page.locator(".jp-Dialog"), lambda dialog: dialog.get_by_role("button", name="Ok").click()
     )
-    lab.panel.get_by_role("button", name="Go to In [2]:3").click()
-    lab.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.activeCell.editor?.hasFocus()")
+    lab.go_to("In [2]:3")
     assert [1, 3] == lab.cursor()
     lab.panel.get_by_role("button", name="Copy JSON").click()
     expect(lab.panel.get_by_text("Copied.")).to_be_attached()
