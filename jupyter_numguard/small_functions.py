@@ -23,14 +23,7 @@ FunctionNamed = Callable[[str], SmallFunction | None]
 
 def functions_of(roots: Mapping[str, object]) -> FunctionNamed:
     """The small functions of a notebook's namespace."""
-
-    def named(name: str) -> SmallFunction | None:
-        try:
-            return small_function(roots.get(name), roots)
-        except Exception:  # source that cannot be had or read: it is not known
-            return None
-
-    return named
+    return lambda name: small_function(roots.get(name), roots)
 
 
 def small_function(function: Any, roots: Mapping[str, object]) -> SmallFunction | None:
@@ -59,15 +52,40 @@ def _syntax(function: Any) -> SmallFunction | None:
     """The definition, if its source is what was compiled; None without source, of a closure, of what is decorated."""
     if type(function) is not types.FunctionType or function.__closure__:
         return None
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (
+        OSError,
+        TypeError,
+        SyntaxError,
+    ):  # none to be had; a lambda in the middle of an expression of several lines
+        return None
     kind = ast.Lambda if function.__name__ == "<lambda>" else ast.FunctionDef
     found = [n for n in ast.walk(tree) if isinstance(n, kind)]
     if len(found) != 1 or getattr(found[0], "decorator_list", []):
         return None
     codes = [c for c in _codes(compile(tree, "<numguard>", "exec")) if c.co_name == function.__name__]
-    ours, theirs = codes[0] if len(codes) == 1 else None, function.__code__
-    is_same = ours is not None and (ours.co_code, ours.co_names) == (theirs.co_code, theirs.co_names)
-    return found[0] if is_same else None
+    is_same = len(codes) == 1 and _facts(codes[0]) == _facts(function.__code__)
+    return found[0] if is_same and _defaults(found[0].args) == _values(function) else None
+
+
+def _facts(code: types.CodeType) -> tuple[object, ...]:
+    """What a function does: an edit of the file since it was imported may change a number only."""
+    constants = [(type(c), repr(c)) for c in code.co_consts if not isinstance(c, types.CodeType)]
+    return code.co_code, code.co_names, code.co_varnames, constants
+
+
+def _defaults(arguments: ast.arguments) -> list[str] | None:
+    """The defaults as they are written; None where one is no plain value: it was worked out when the function was made."""
+    nodes = [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
+    try:
+        return [repr(ast.literal_eval(node)) for node in nodes]
+    except ValueError:
+        return None
+
+
+def _values(function: types.FunctionType) -> list[str]:
+    return [repr(value) for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())]
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

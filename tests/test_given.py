@@ -182,6 +182,18 @@ def test_a_function_of_the_user_is_never_called() -> None:
     assert not answers[0].alarms[0]["diagnoses"][0]["rewrite"]["verified"]
 
 
+def test_a_name_that_means_something_else_where_the_function_is_called_stops_the_writing_out() -> None:
+    """`shift` is another function in the caller: worked out with that one the divisor is not 0, and the division goes free."""
+    cell = "import numpy as np\ndef shift(v):\n    return v - 1.0\ndef plus(w):\n    return w + 5.0\n"
+    cell += "def gap(v):\n    return shift(v) * shift(v)\n"
+    cell += "def ratio(v):\n    shift = plus\n    return v / gap(v)\ny = ratio(np.array([1.0, 2.0]))"
+
+    (answers,) = run([{"cells": [cell], "traced": None}])
+    origin = answers[0].alarms[0]["origin"]
+
+    assert ("div", "return v / gap(v)") == (origin["op"], origin["code"])
+
+
 def test_the_logarithm_of_a_density_goes_into_the_function_that_computes_it() -> None:
     """The closed form, not a bound: the pdf is small because the point is far away, and the logarithm says how far."""
     rewrite = first_rewrite(

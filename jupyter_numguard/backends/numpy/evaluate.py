@@ -11,6 +11,7 @@ import ast
 import inspect
 import operator
 import types
+from collections import ChainMap
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -224,7 +225,11 @@ def _call(node: ast.Call, frame: FrameType) -> Any:
 
 def _written_out(function: types.FunctionType, call: ast.Call, frame: FrameType) -> Any:
     """What a small function of the user's computes, piece by piece: the function itself is not called."""
-    small = small_function(function, frame.f_globals) if function.__code__ is not frame.f_code else None
+    small = (
+        small_function(function, ChainMap(frame.f_locals, frame.f_globals))
+        if function.__code__ is not frame.f_code
+        else None
+    )
     written = inlined(call, small) if small is not None else None
     if written is None:
         raise NotRepeatable("call")
