@@ -11,6 +11,7 @@ import { goTo, indexOf, insertLoad, LOAD } from './notebook';
 import { Pace } from './pace';
 import type { INotebookState, INumguard } from './tokens';
 import { button, Child, code, h } from './view/elements';
+import { unlessPressed } from './view/press';
 import { label } from './view/spelling';
 import { cell } from './view/wording';
 import { Actions, renderReport, select } from './view/view';
@@ -78,7 +79,7 @@ export class Sidebar extends Widget {
   }
   protected onUpdateRequest(_: Message): void {
     if (this.isVisible) {
-      this.draw();
+      unlessPressed(this.node, () => this.draw());
     }
   }
 

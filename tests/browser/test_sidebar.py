@@ -319,6 +319,22 @@ def test_commands_and_settings(lab: Lab) -> None:
     expect(lab.page.locator(".cm-lintRange, .jp-mod-numguard")).to_have_count(0)
 
 
+def test_a_button_pressed_while_a_report_comes_is_clicked(lab: Lab) -> None:
+    """A cell that ends between press and release of the pointer does not take the click away; what it said is drawn after."""
+    lab.open("press.ipynb", [LOAD, RATIO, FIXED])
+    lab.command("numguard:open")
+    lab.run(0)
+    lab.run(1)
+    expect(lab.panel).to_contain_text("ratio")
+    lab.panel.get_by_role("button", name="Copy JSON").hover()
+    lab.page.mouse.down()
+    lab.run(2)
+    lab.page.wait_for_timeout(SOON)  # the panel would have been drawn by now
+    lab.page.mouse.up()
+    expect(lab.panel.get_by_text("Copied.")).to_be_attached()
+    nothing_non_finite(lab.panel.locator(".jp-Numguard"))
+
+
 def test_copied_json_is_the_report(lab: Lab) -> None:
     """What the side panel copies is a report of the same schema as the stored one."""
     lab.open("copy.ipynb", [LOAD, RATIO])

@@ -9,6 +9,7 @@ import { Actions, Context, keyOf, State } from './context';
 import { toMarkdown } from './clipboard';
 import { button, Child, code, h, quiet } from './elements';
 import { hints, reasons } from './reasons';
+import { unlessPressed } from './press';
 import { label } from './spelling';
 import { story } from './story';
 import { strip } from './strip';
@@ -39,7 +40,7 @@ export function renderReport(el: HTMLElement, report: Partial<Report> | null, ac
     }
     focused();
   };
-  draw();
+  unlessPressed(el, draw);
 }
 
 function makeView(el: HTMLElement, actions: Actions): View {
