@@ -26,7 +26,12 @@ class UnprovenError(Exception):
     """A later statement that was rewritten as well could not be run, or gives another value; the text says which."""
 
 
+class BrokenError(Exception):
+    """A later statement ran on the original's value and raises on the rewritten one: of another dtype, say."""
+
+
 def second_fault(
+    original: str,
     first: str,
     later: Sequence[SourceStatement],
     copies: Copies,
@@ -39,15 +44,17 @@ def second_fault(
     """The first later statement whose value is not finite although the rewritten one's is; None if none is known.
 
     Args:
-        first: The rewritten statement; what it binds is computed first.
+        original, first: The statement as it was and rewritten; what it binds is computed first.
         later: The statements after it, oldest first.
         names: Copies, modules and layers by name.
         rewritten: Later statements with their new texts.
 
     Raises:
         UnprovenError: One of these does not hold.
+        BrokenError: A later statement would raise, and did not.
     """
     known, bound = dict(names), set[str]()
+    theirs: dict[str, object] = dict(names)  # the same names as the user's own program would have them
     if not set(rewritten) <= set(later):
         raise UnprovenError("a second changed line does not come after the first")
     last: tuple[SourceStatement, bool] | None = None
@@ -62,14 +69,23 @@ def second_fault(
                 return None
             gone = {n.id for s in (parsed.body if parsed else ()) for n in ast.walk(s) if _is_store(n)}  # type: ignore[attr-defined]
             known = {name: value for name, value in known.items() if name not in gone}
+            theirs = {name: value for name, value in theirs.items() if name not in gone}
             bound |= gone
             continue
         target, expression = step
         node = copies.renamed(expression, without=bound)
         reads = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         value = None
+        old = _evaluated(original if statement is None else statement.source, copies, bound, theirs, aliases, evaluate)
         if why_not_run(node, aliases, known) is None:
-            value = evaluate(node, known)
+            try:
+                value = evaluate(node, known)
+            except Exception as error:
+                if old is None:
+                    raise
+                raise BrokenError(
+                    f"then `{(statement.source if statement else first).strip()}` raises {type(error).__name__}"
+                ) from None
         elif new is not None or (statement is None and rewritten):
             raise UnprovenError(f"of a second changed line, {why_not_run(node, aliases, known)}")
         elif statement is None:
@@ -89,10 +105,31 @@ def second_fault(
             last = statement, inf
         if target is not None:
             bound.add(target)
-            known.pop(target, None)
-            if value is not None:
-                known[target] = value
+            for world, held_there in ((known, value), (theirs, old)):
+                world.pop(target, None)
+                if held_there is not None:
+                    world[target] = held_there
     return last[0] if last is not None and last[1] else None
+
+
+def _evaluated(
+    source: str,
+    copies: Copies,
+    bound: set[str],
+    known: Mapping[str, object],
+    aliases: Mapping[str, str],
+    evaluate: Evaluate,
+) -> Any:
+    """The value of a plain statement; None where it cannot be run."""
+    parsed = parse(source)
+    step = _step(parsed.body[0]) if parsed is not None and len(parsed.body) == 1 else None
+    node = copies.renamed(step[1], without=bound) if step is not None else None
+    if node is None or why_not_run(node, aliases, known) is not None:
+        return None
+    try:
+        return evaluate(node, known)
+    except Exception:  # so did the user's own
+        return None
 
 
 def _agrees(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from textwrap import dedent
 
-from .model import Diagnosis, Evidence, LineagePath, Place, RewriteAdvice
+from .model import Category, Diagnosis, Evidence, LineagePath, Place, RewriteAdvice
 from .propose import extended, propose
 from .rewrite import Proposal, Rewrite, Verdict, VerifyRun
 from .rule import Rule
 from .wording import number
 
 _MAX_PROPOSALS = 6  # how many rewritten statements of one rule are run
+OF_THE_OPERATION = frozenset({Category.C1, Category.C2, Category.C3, Category.C4, Category.C5})
 _MAX_FAULTS = 3  # how many later statements are rewritten as well
 
 
@@ -43,6 +44,7 @@ def diagnose(
             found.append((rule, evidence))
     ranked = sorted(found, key=lambda hit: (_rank(hit[0], found), -hit[1].confidence, hit[0].code))
     trains = next((rule for rule, _ in ranked if rule.settings), None) if train is not None else None
+    rewrites_of = _shared([(rule.category, _rewrite(path, rewrites, rule.code, run)) for rule, _ in ranked])
     return tuple(
         Diagnosis(
             category=rule.category.name,
@@ -53,12 +55,24 @@ def diagnose(
             advice=rule.advice(path)
             + _tried(rule, path, attempt)
             + (train(rule.settings) if train is not None and rule is trains else ""),
-            rewrite=_rewrite(path, rewrites, rule.code, run),
+            rewrite=rewrite,
             confidence=evidence.confidence,
             docs=rule.docs,
         )
-        for rule, evidence in ranked
+        for (rule, evidence), rewrite in zip(ranked, rewrites_of, strict=True)
     )
+
+
+def _shared(found: Sequence[tuple[Category, RewriteAdvice | None]]) -> list[RewriteAdvice | None]:
+    """The rewrites in the same order; the first diagnosis has another's verified one where it has none of its own.
+
+    All are of one failing operation. Of data, divergence, initialisation and misuse (C6 to C9) no rewrite of it is right.
+    """
+    out = [rewrite for _, rewrite in found]
+    if found and found[0][0] in OF_THE_OPERATION and (out[0] is None or not out[0].verified):
+        others = (r for category, r in found if category in OF_THE_OPERATION and r is not None and r.verified)
+        out[0] = next(others, out[0])
+    return out
 
 
 def _tried(rule: Rule, path: LineagePath, attempt: Callable[[str], float | None] | None) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .aftermath import UnprovenError, second_fault
+from .aftermath import BrokenError, UnprovenError, second_fault
 from .copies import Copies
 from .model import Framework, SourceStatement
 from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, unheard, widened
@@ -155,10 +155,10 @@ class _Run:
     def _second_fault(self, rewritten: Mapping[SourceStatement, str]) -> SourceStatement | None:
         try:
             return second_fault(
-                self.proposal.source, self.proposal.later, self.copies, self.names, self.aliases,
+                self.proposal.statement.source, self.proposal.source, self.proposal.later, self.copies, self.names, self.aliases,
                 self.proposal.parts[0].framework, self._evaluate, rewritten,
             )  # fmt: skip
-        except UnprovenError as reason:
+        except (UnprovenError, BrokenError) as reason:
             raise _Refuted(str(reason)) from None
         except Exception:  # a later statement that the copies do not fit: nothing is known of it
             if rewritten:

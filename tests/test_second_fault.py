@@ -99,3 +99,30 @@ def test_a_second_fault_may_hold_a_number_that_is_written_nowhere(squared: str) 
 
     assert "inv_var = torch.exp(-log_var)" == rewrite["before"]
     assert "is not finite" in rewrite["note"]
+
+
+def test_a_rewrite_that_a_later_line_cannot_take_is_not_shown() -> None:
+    """float32 scores times float16 values raise in the user's next line: the masking number that float16 holds is put there."""
+    cell = (
+        "import torch\ndef attend(x, keep):\n    s = x @ x.mT\n    bias = (1.0 - keep.half())[:, None, :] * -1e6\n"
+        "    s = s + bias\n    return s.softmax(-1) @ x\n"
+        "y = attend(torch.ones(2, 3, 2).half(), torch.tensor([[1, 1, 0], [0, 0, 0]]))\n"
+    )
+    rewrite = first_rewrite(cell, "y")
+
+    assert rewrite["verified"], rewrite
+    assert "* (torch.finfo(torch.float16).min / 2)" in rewrite["after"]
+
+
+def test_the_first_diagnosis_has_the_rewrite_that_was_verified() -> None:
+    """No logits can be named here (dropout): the guard of the same logarithm is shown, and says where it changes values."""
+    cell = (
+        "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.drop = nn.Dropout(0.1)\n    def forward(self, z):\n        z = self.drop(z)\n"
+        "        return torch.softmax(z, -1)\nnet = Net()\np = net(torch.tensor([[300.0, 1.0], [2.0, 1.0]]))\nlogp = torch.log(p[:, 1])\n"
+    )
+    rewrite = first_rewrite(cell, "logp")
+
+    assert rewrite["verified"], rewrite
+    assert "torch.clamp(p[:, 1], min=1e-12)" in rewrite["after"]
+    assert "below 1e-12" in rewrite["note"]

@@ -11,6 +11,7 @@ from jupyter_numguard.model import Framework
 from jupyter_numguard.terms import CONSTANT, Term, full_name
 
 FIXES = {"NG501", "NG502"}
+GENERAL = True  # a formula that stays in float16 comes first
 EXAMPLES = {
     "torch": ("y = h @ h", "y = h**2", "y = torch.square(h)", "y = h * h", "y = torch.mm(h, h.T)"),
     "tensorflow": ("y = tf.matmul(h, h, transpose_b=True)", "y = tf.square(h)"),
@@ -41,6 +42,9 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
         if swaps:
             after = ast.unparse(ast.fix_missing_locations(written_out(reader, whole, reader.failing, swaps)))
             yield Change(reader.failing, whole, after, (ast.unparse(whole), after), framework, rtol=2e-3)
+            if framework == "torch":  # a layer, or a product with another tensor of float16, takes no float32
+                narrow = f"({after}).to({widened(ast.unparse(leaves[0]), leaves[0]).removesuffix('.float()')}.dtype)"
+                yield Change(reader.failing, whole, narrow, (ast.unparse(whole), narrow), framework, rtol=2e-3)
 
 
 def _linear_layer(reader: Reader) -> Iterator[Change]:
