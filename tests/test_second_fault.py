@@ -119,7 +119,8 @@ def test_the_first_diagnosis_has_the_rewrite_that_was_verified() -> None:
     cell = (
         "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
         "        self.drop = nn.Dropout(0.1)\n    def forward(self, z):\n        z = self.drop(z)\n"
-        "        return torch.softmax(z, -1)\nnet = Net()\np = net(torch.tensor([[300.0, 1.0], [2.0, 1.0]]))\nlogp = torch.log(p[:, 1])\n"
+        "        return torch.softmax(z, -1)\nnet = Net()\np = net(torch.tensor([[300.0, 1.0], [2.0, 1.0]]))\n"
+        "logp = torch.log(p[:, 1])\n"
     )
     rewrite = first_rewrite(cell, "logp")
 
