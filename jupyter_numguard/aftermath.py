@@ -9,6 +9,7 @@ A statement that was rewritten as well must be run, be finite, and agree with th
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ def second_fault(
     framework: Framework,
     evaluate: Evaluate,
     rewritten: Mapping[SourceStatement, str],
+    rebound: Mapping[str, object],
 ) -> SourceStatement | None:
     """The first later statement whose value is not finite although the rewritten one's is; None if none is known.
 
@@ -48,16 +50,18 @@ def second_fault(
         later: The statements after it, oldest first.
         names: Copies, modules and layers by name.
         rewritten: Later statements with their new texts.
+        rebound: Names that hold another value than the copy: what makes them is rewritten too.
 
     Raises:
         UnprovenError: One of these does not hold.
         BrokenError: A later statement would raise, and did not.
     """
-    known, bound = dict(names), set[str]()
+    known, bound = {**names, **rebound}, set(rebound)
     theirs: dict[str, object] = dict(names)  # the same names as the user's own program would have them
     if not set(rewritten) <= set(later):
         raise UnprovenError("a second changed line does not come after the first")
     last: tuple[SourceStatement, bool] | None = None
+    made: list[SourceStatement] = []  # those that made an Inf of finite numbers: a mask, or the second fault
     for statement in (None, *later):
         new = rewritten.get(statement) if statement is not None else None
         parsed = parse(first if statement is None else statement.source if new is None else new)
@@ -92,24 +96,31 @@ def second_fault(
             return None
         if statement is not None and new is not None:
             _agrees(statement, value, copies, bound, known, framework, evaluate)
-        if (
-            value is not None
-            and statement is not None
-            and (reads & bound or new is not None)
-            and is_tensor(value, framework)
-        ):
-            held = array(value, framework)
-            nan, inf = bool((held != held).any()), bool((abs(held) == float("inf")).any())
-            if nan or (inf and new is not None):
-                return statement
-            last = statement, inf
+        if value is not None and statement is not None and is_tensor(value, framework):
+            nan, inf = _holds(value, framework)
+            given = [known[name] for name in reads & known.keys() if is_tensor(known[name], framework)]
+            is_written = re.search(r"\binf\b", statement.source, re.IGNORECASE)  # a mask
+            if (nan or inf) and not is_written and not any(any(_holds(x, framework)) for x in given):
+                made.append(statement)
+            if reads & bound or new is not None:
+                if inf and new is not None:
+                    return statement
+                if nan:
+                    return (*made, statement)[0]
+                last = statement, inf
         if target is not None:
             bound.add(target)
             for world, held_there in ((known, value), (theirs, old)):
                 world.pop(target, None)
                 if held_there is not None:
                     world[target] = held_there
-    return last[0] if last is not None and last[1] else None
+    return (*made, last[0])[0] if last is not None and last[1] else None
+
+
+def _holds(value: Any, framework: Framework) -> tuple[bool, bool]:
+    """Whether a tensor holds a NaN, an Inf."""
+    held = array(value, framework)
+    return bool((held != held).any()), bool((abs(held) == float("inf")).any())
 
 
 def _evaluated(

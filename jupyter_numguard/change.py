@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .matching import Reader
-from .model import Framework
+from .model import Framework, SourceStatement
 from .spellings import ROOTS
 from .terms import OPAQUE, Term, full_name
 
@@ -44,6 +44,10 @@ class Change:
         guard: A mask of the elements on which they need not agree, as an expression; empty: none.
         rtol: How closely they must agree; that of the narrower dtype where the change is one of dtype.
         remark: What else is to be said of the run.
+        where: Where the values change, if the rewrite's own words (`NEIGHBOURHOOD`) do not say it.
+        instead: A statement above, perhaps of a function that called, and its new text: it changes instead of this one.
+        rebound: With `instead`: the name that holds another value then, and that value as text.
+        covers: With `instead`: the code of other statements that are cured by it.
     """
 
     home: int
@@ -54,6 +58,10 @@ class Change:
     guard: str = ""
     rtol: float = 1e-4
     remark: str = ""
+    where: str = ""
+    instead: tuple[SourceStatement, str] | None = None
+    rebound: tuple[str, str] = ("", "")
+    covers: tuple[str, ...] = ()
 
 
 def written_out(reader: Reader, node: ast.AST, home: int, swaps: Mapping[int, ast.expr], depth: int = 0) -> Any:

@@ -7,6 +7,7 @@ small function of the user's as what it computes.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Collection, Mapping
 from typing import cast
 
@@ -35,6 +36,7 @@ class Copies:
         Args:
             without: Names that hold something else by now: what reads them has no copy.
         """
+        node = copy.deepcopy(node)  # the tree of a statement is kept for whoever reads it next
         return cast(ast.expr, _Rename(self._names, without, self._function_named).visit(node))
 
 

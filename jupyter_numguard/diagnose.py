@@ -122,7 +122,7 @@ def _best(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Verify
         return None
     proposal, verdict = best
     note = verdict.note
-    if proposal.statement is not path.statements[0]:
+    if proposal.statement is not path.statements[0] and not proposal.rebound[0]:
         note += " The line that failed stays; this statement no longer needs its result."
     return RewriteAdvice(
         edits=proposal.edits,
@@ -171,7 +171,7 @@ def _extended(
 
 def _changes(proposal: Proposal, place: Place) -> bool:
     """Whether a place lies in a statement that the proposal writes anew."""
-    return any(
+    return place.code in proposal.covers or any(
         s.execution == place.execution and s.line <= place.line <= s.end_line
         for s, _ in ((proposal.statement, ""), *proposal.changed)
     )

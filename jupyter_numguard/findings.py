@@ -16,7 +16,7 @@ from .model import Counts, ExecutionRef, Finding, Framework, Held, LineagePath, 
 from .nonfinite import NonFinite
 from .opevents import Key, OpEvent, is_number
 from .oplog import OpLog
-from .pattern import source_around, statements_of
+from .pattern import callers_of, source_around, statements_of
 from .second_run import Repeated
 from .statements import StatementRun
 from .steps import root_of, steps_of
@@ -154,6 +154,7 @@ def explain(
         later=later, history=finding.history,
         framework=_framework_of(n.tensor.framework, answer.event), trends=trends, source=source_around(answer, code),
         held=_held(answer.origin, (n, *found)), others=_others(answer, code),
+        callers=callers_of(answer, run_of_origin(answer, version), bindings, code),
     )  # fmt: skip
     became = (version.run.order if version is not None else 0, lineage.event_order(n.key))
     return Explained(finding, path, answer.event.names if answer.event is not None else {}, answer.order, became)
@@ -209,6 +210,7 @@ def explain_event(
     path = LineagePath(
         variable, origin, finding.lineage, finding.history, statements, later, (), finding.tensor.framework, trends,
         source=source_around(answer, code), others=_others(answer, code),
+        callers=callers_of(answer, answer.run, bindings, code),
     )  # fmt: skip
     return Explained(finding, path, answer.event.names, answer.order)
 

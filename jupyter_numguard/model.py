@@ -482,6 +482,21 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class CallingScope:
+    """Where the function of the failing statement was called from.
+
+    Attributes:
+        call: The statement that called it.
+        earlier: Those that bound what `call` reads, newest first; of the outermost scope also those of earlier cells.
+        source: The whole text of the cell.
+    """
+
+    call: SourceStatement
+    earlier: tuple[SourceStatement, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LineagePath:
     """All that rules and rewrites may know of one non-finite variable; no tensor, no framework.
 
@@ -501,6 +516,7 @@ class LineagePath:
         held: What the variable that the failing statement bound holds after the cell; None where it was not counted.
         taken: All names of the notebook: a rewrite that needs a new one takes none of them.
         others: Where else on the way to the variable a non-finite value was made that owes nothing to the origin.
+        callers: The scopes around the failing function, the nearest first; none at the top level of a cell.
     """
 
     variable: str
@@ -519,3 +535,4 @@ class LineagePath:
     held: Held | None = None
     taken: frozenset[str] = frozenset()
     others: tuple[Place, ...] = ()
+    callers: tuple[CallingScope, ...] = ()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from .codemap import CodeMap
 from .lineage import Answer
-from .model import ExecutionRef, Origin, SourceStatement
+from .model import CallingScope, ExecutionRef, Origin, SourceStatement
 from .source import Source, called, is_definition
 from .statements import StatementRun
 from .versions import Run, Version
@@ -47,6 +47,31 @@ def statements_of(
             out += _in_earlier_cells(run, wanted)[: MAX_STATEMENTS - len(out)]
     out += _functions(source, wanted, origin, bindings)
     return tuple(out), tuple(later)
+
+
+def callers_of(
+    answer: Answer, run: StatementRun | None, bindings: Sequence[Run], code: CodeMap
+) -> tuple[CallingScope, ...]:
+    """The scopes that called the failing function, nearest first, as far as their source is a cell's.
+
+    Args:
+        run, bindings: As for `statements_of`.
+    """
+    out: list[CallingScope] = []
+    for frame in reversed(answer.origin.called_from if answer.origin is not None else ()):
+        source = code.source_of_execution(frame.execution)
+        node = source.node_at(frame.line) if source is not None else None
+        if source is None or node is None or answer.origin is None:
+            break
+        around = dataclasses.replace(answer.origin, execution=frame.execution, line=frame.line, function=frame.function)
+        nodes = source.binders(node, limit=MAX_STATEMENTS)
+        wanted = sorted({name for n in (node, *nodes) for name in source.statement(n).reads})
+        earlier = [_statement(source, around, n) for n in nodes]
+        if frame.function is None and run is not None:
+            earlier += _in_earlier_cells(run, wanted)[:MAX_STATEMENTS]
+        earlier += _functions(source, wanted, around, bindings)
+        out.append(CallingScope(_statement(source, around, node), tuple(earlier), source.text))
+    return tuple(out)
 
 
 def _functions(

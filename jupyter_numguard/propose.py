@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .change import Rebuild, rearranged, unwrapped
+from .change import Change, Rebuild, rearranged, unwrapped
 from .hoist import Hoists
 from .matching import Match, Reader, offsets, text_of
 from .model import Edit, Framework, LineagePath, SourceStatement
@@ -166,12 +166,29 @@ def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
         after = bracketed(change.after, change.node, statement)
         part = Part(
             rewrite, change.framework, None, statement.source[start:end], after, (), change.compared, change.guard,
-            rtol=change.rtol, remark=change.remark,
+            rtol=change.rtol, remark=change.remark, where=change.where,
         )  # fmt: skip
+        if change.instead is not None:
+            yield _elsewhere(reader, change, change.instead, part)
+            continue
         source = statement.source[:start] + after + statement.source[end:]
         proposal = _whole(reader, change.home, source, (part,), Hoists(reader))
         if proposal is not None:
             yield proposal
+
+
+def _elsewhere(reader: Reader, change: Change, instead: tuple[SourceStatement, str], part: Part) -> Proposal:
+    """The failing statement stays; what makes its operand changes."""
+    home, (statement, text) = reader.sequence[change.home], instead
+    edits = (
+        ()
+        if statement.execution is None
+        else (Edit(statement.execution, statement.line, statement.end_line, statement.source, text),)
+    )
+    return Proposal(
+        home, home.source, (instead,), (part,), edits, tuple(reader.aliases.items()), (),
+        reader.sequence[: change.home][::-1], rebound=change.rebound, covers=change.covers,
+    )  # fmt: skip
 
 
 def _whole(reader: Reader, home: int, source: str, parts: tuple[Part, ...], hoists: Hoists) -> Proposal | None:

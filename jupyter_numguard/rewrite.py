@@ -92,6 +92,7 @@ class Part:
         compared: Without a form: two expressions that are run and must agree, but where the expression `guard` is true,
             to `rtol`. Both empty: there is nothing to run them on.
         remark: What else is to be said of the run.
+        where: Where it may differ, in words; empty: the rewrite's `neighbourhood`.
         same: With a form: what must be the form's `before` on the copies; empty where it is not comparable.
     """
 
@@ -106,6 +107,7 @@ class Part:
     same: str = ""
     rtol: float = 1e-4
     remark: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class Proposal:
         edits: Empty where the code is not in a cell.
         given: The new names with what they stand for.
         later: The statements after it that its value reaches, oldest first.
+        rebound: A name that holds another value because a statement before `statement` changes, and that value as text.
+        covers: The code of further statements that this cures.
         is_underflow: What fails is the logarithm of what exponentials or a product became: 0 is not its value.
     """
 
@@ -131,6 +135,8 @@ class Proposal:
     given: tuple[tuple[str, str], ...] = ()
     later: tuple[SourceStatement, ...] = ()
     is_underflow: bool = False
+    rebound: tuple[str, str] = ("", "")
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

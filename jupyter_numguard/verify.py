@@ -104,13 +104,15 @@ class _Run:
         self.aliases = dict(proposal.aliases)
         self.copies = copies
         self.samples = self.copies.names
+        self._framework = proposal.parts[0].framework
         allowed = {k: v for k, v in modules.items() if k in self.aliases or holds_layers(v)}
         self.names = {**allowed, **self.samples}
         for name, text in proposal.given:
             if why_not_run(self._expression(text), self.aliases, self.names) is None:
                 self.names[name] = self._evaluate(self._expression(text), self.names)
+        name, text = proposal.rebound
+        self.rebound = {name: self._value(text)} if name else {}
         self.gradient, self.backward = gradient, backward
-        self._framework = proposal.parts[0].framework
 
     def note(self) -> str:
         """Run all parts and the statement.
@@ -129,7 +131,7 @@ class _Run:
                 "Run on the operands that failed: finite, but only because of the bound, and no element tells by how much it "
                 "is wrong: the operand underflowed. Add up its logarithms instead of taking that of the product."
             )
-        named = dict.fromkeys(p.rewrite.neighbourhood for p in self.proposal.parts if p.rewrite.neighbourhood)
+        named = dict.fromkeys(w for p in self.proposal.parts if (w := p.where or p.rewrite.neighbourhood))
         where = ", or ".join(named)
         text = f"Run on the operands that failed: finite{', gradient too' if self.gradient_seen else ''}"
         if compared:
@@ -156,7 +158,7 @@ class _Run:
         try:
             return second_fault(
                 self.proposal.statement.source, self.proposal.source, self.proposal.later, self.copies, self.names, self.aliases,
-                self.proposal.parts[0].framework, self._evaluate, rewritten,
+                self.proposal.parts[0].framework, self._evaluate, rewritten, self.rebound,
             )  # fmt: skip
         except (UnprovenError, BrokenError) as reason:
             raise _Refuted(str(reason)) from None
@@ -255,7 +257,8 @@ class _Run:
 
     def _expression(self, text: str) -> ast.expr:
         """The syntax of an expression that was cut out of a statement: it may run over lines."""
-        return self.copies.renamed(ast.parse(f"({text}\n)", mode="eval").body)
+        rebound, _ = self.proposal.rebound  # an expression of it has a copy of its old value
+        return self.copies.renamed(ast.parse(f"({text}\n)", mode="eval").body, without={rebound} - {""})
 
     def _evaluate(self, node: ast.expr, names: Mapping[str, object]) -> Any:
         code = compile(ast.fix_missing_locations(ast.Expression(node)), "<numguard>", "eval")
@@ -280,12 +283,12 @@ class _Run:
     def _run_statement(self) -> bool:
         """Run the whole rewritten statement; False where it holds what is not run."""
         value = _single_value(self.proposal.source)
-        node = self.copies.renamed(value) if value is not None else None
+        node = self.copies.renamed(value, without=self.rebound.keys()) if value is not None else None
         if node is None or why_not_run(node, self.aliases, self.names) is not None:
             return False
         framework = self.proposal.parts[0].framework
         used = sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & set(self.samples))
-        values = [self.samples[name] for name in used]
+        values = [self.rebound.get(name, self.samples[name]) for name in used]
 
         def statement(*args: Any) -> Any:
             result = self._evaluate(node, {**self.names, **dict(zip(used, args, strict=True))})

@@ -98,7 +98,7 @@ def test_a_second_fault_may_hold_a_number_that_is_written_nowhere(squared: str) 
     )
 
     assert "inv_var = torch.exp(-log_var)" == rewrite["before"]
-    assert "is not finite" in rewrite["note"]
+    assert "max=20.0" in rewrite["after"]  # of exp(80) that line is not finite
 
 
 def test_a_rewrite_that_a_later_line_cannot_take_is_not_shown() -> None:
@@ -127,3 +127,55 @@ def test_the_first_diagnosis_has_the_rewrite_that_was_verified() -> None:
     assert rewrite["verified"], rewrite
     assert "torch.clamp(p[:, 1], min=1e-12)" in rewrite["after"]
     assert "below 1e-12" in rewrite["note"]
+
+
+VAE = (
+    "import torch\nfrom torch import nn\nclass VAE(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.both = nn.Linear(3, 4)\n        with torch.no_grad():\n            self.both.weight.copy_(torch.tensor([[1.0, 2.0, 3.0]] * 3 + [[40.0, 1.0, 1.0]]))\n"
+    "    def encode(self, x):\n        return self.both(x).chunk(2, -1)\n    def sample(self, m, s):\n"
+    "        return m + torch.exp(s / 2) * 0.5\n    def forward(self, x):\n        mu, logvar = self.encode(x)\n"
+    "        return self.sample(mu, logvar), mu, logvar\n"
+)
+
+
+def test_a_value_of_several_exponentials_is_bounded_where_it_is_made() -> None:
+    """The sample fails first; the KL term in the caller would overflow of the same log-variance: one edit serves both."""
+    cell = VAE + (
+        "z, mu, logvar = VAE()(torch.eye(3) * 5)\n"
+        "kl = -0.5 * (1 + logvar - mu ** 2 - logvar.exp()).sum()\nloss = kl + (z ** 2).mean()\n"
+    )
+    rewrite = first_rewrite(cell, "z")
+    (edit,) = rewrite["edits"]
+
+    assert rewrite["verified"], rewrite
+    assert "        mu, logvar = self.encode(x)\n        logvar = torch.clamp(logvar, max=20.0)" == edit["after"]
+    assert "where `logvar` is above 20" in rewrite["note"]
+
+
+def test_the_only_exponential_of_a_value_is_bounded_where_it_stands() -> None:
+    """Nothing else needs the bound: the rest of the program keeps the value."""
+    rewrite = first_rewrite(VAE + "z, mu, logvar = VAE()(torch.eye(3) * 5)\n", "z")
+
+    assert rewrite["verified"], rewrite
+    assert "        return m + torch.exp(torch.clamp(s / 2, max=20.0)) * 0.5" == rewrite["edits"][0]["after"]
+
+
+@pytest.mark.parametrize(
+    ("line", "bound"), [("r = (lam - 2.0).abs()", 80), ("r = (lam - 2.0) ** 2", 20), ("r = lam ** 6", 10)]
+)
+def test_the_bound_is_low_enough_for_what_follows(line: str, bound: int) -> None:
+    """exp(80) squared overflows, exp(20) to the sixth power as well; the first bound that does not is shown."""
+    rewrite = first_rewrite(
+        f"import torch\neta = torch.tensor([200.0, 1.0])\nlam = torch.exp(eta)\n{line}\nm = r.mean()\n", "lam"
+    )
+
+    assert rewrite["verified"], rewrite
+    assert f"torch.clamp(eta, max={bound}.0)" in rewrite["after"]
+
+
+@pytest.mark.parametrize("weights", ["w = e / e.sum() * 2 + e.sum() / e.sum()", "w = (e + 1) / (3 * e.mean())"])
+def test_an_exponential_in_a_ratio_is_not_bounded(weights: str) -> None:
+    """A bound would make all large scores equal: finite, and wrong."""
+    cell = f"import torch\ns = torch.tensor([200.0, 120.0, 1.0])\ne = torch.exp(s)\n{weights}\n"
+
+    assert "clamp" not in str(first_rewrite(cell, "e"))

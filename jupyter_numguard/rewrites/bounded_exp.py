@@ -1,43 +1,148 @@
-"""bounded_exp: exp overflows above 88.7 in float32; with its argument bounded it stays finite (a log-variance, say)."""
+"""bounded_exp: exp overflows above 88.7 in float32; with its argument bounded it stays finite (a log-variance, say).
 
-FIXES = {"NG204"}
+Where the same value goes into other exponentials as well (of a log-variance: the sample and the KL term), it is bounded where it
+is made. What the result is multiplied with is seldom known to the end: where it leaves the function, the bound is low.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from jupyter_numguard.change import Change, compared
+from jupyter_numguard.handed import made_of, parsed_cell
+from jupyter_numguard.matching import Reader
+from jupyter_numguard.model import Framework, SourceStatement
+from jupyter_numguard.terms import Term, parse, targets
+
+FIXES = {"NG203", "NG204"}
 SAME_MATHEMATICS = False
-NEIGHBOURHOOD = "where the argument is above 80"
-BENIGN = [[0.5, -3.0, 20.0]]
-STRESS = [[800.0, 1.0]]
+GENERAL = True  # a formula that needs no bound comes first
+NEIGHBOURHOOD = "where the argument is above the bound"
+EXAMPLES = {
+    "torch": ("y = torch.exp(big)", "y = big.exp() * 2"),
+    "tensorflow": ("y = tf.exp(big)",),
+    "numpy": ("y = np.exp(big)",),
+}
+_BOUNDS = (80, 20, 10)  # of what is squared, exp(20) is enough; of what is summed and squared again, exp(10)
+_CLAMPED: dict[Framework, tuple[str, str]] = {
+    "torch": ("torch.clamp", "{}({}, max={}.0)"),
+    "tensorflow": ("tensorflow.minimum", "{}({}, {}.0)"),
+    "numpy": ("numpy.minimum", "{}({}, {}.0)"),
+}
+_RATIO = re.compile(r"log|softmax|normali[sz]e")
 
 
-def before_torch(torch, x):
-    return torch.exp(x)
+def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
+    """The argument of the failing exponential, or the statement that makes the value in it."""
+    name, form = _CLAMPED[framework]
+    function = reader.spelled(name)
+    for guilty in reader.guilty():
+        x = guilty.argument("x")
+        if function is None or guilty.op != "exp" or x is None or _is_in_ratio(reader, guilty):
+            continue
+        yield from _where_it_is_made(
+            reader, guilty, x, f"{function}({{}}, {'max=' if framework == 'torch' else ''}", framework
+        )
+        for bound in _BOUNDS[_leaves(reader) :]:
+            after = form.format(function, reader.text(x), bound)
+            pair = compared(reader, guilty.node, guilty.home, x.node, ast.parse(after, mode="eval").body)
+            yield Change(
+                guilty.home, x.node, after, pair, framework, f"({reader.text(x)}) > {bound}",
+                where=f"where the argument is above {bound}",
+            )  # fmt: skip
 
 
-def after_torch(torch, x):
-    return torch.exp(torch.clamp(x, max=80.0))
+def _where_it_is_made(reader: Reader, guilty: Term, x: Term, clamp: str, framework: Framework) -> Iterator[Change]:
+    """The statement that makes the only variable in the argument, if other exponentials are taken of it."""
+    names = {n.id for n in ast.walk(x.node) if isinstance(n, ast.Name)} - reader.aliases.keys()
+    made = made_of(reader, next(iter(names))) if len(names) == 1 else None
+    others = [] if made is None else _others(reader, guilty, made.names)
+    if made is None or not others:
+        return
+    (name,) = names
+    covers = tuple(p.code for p in reader.path.others if any(_exponentials(p.code, made.names)))
+    alike = [re.sub(rf"\b({'|'.join(map(re.escape, sorted(made.names)))})\b", name, other) for other in others]
+    known = [ast.unparse(guilty.node), *(text for text in alike if _names(text) <= {name, *reader.aliases})]
+    before = " + ".join(dict.fromkeys(known))
+    for bound in _BOUNDS[1:]:
+        text, bounded = made.with_value(f"{clamp}{bound}.0)"), f"{clamp.format(name)}{bound}.0)"
+        if text is not None:
+            after = re.sub(rf"\b{re.escape(name)}\b", lambda _, b=bounded: b, before)  # type: ignore[misc]
+            yield Change(
+                guilty.home, guilty.node, ast.unparse(guilty.node), (before, after), framework, f"{name} > {bound}",
+                where=f"where `{name}` is above {bound}", instead=(made.statement, text), rebound=(name, bounded),
+                covers=covers,
+            )  # fmt: skip
 
 
-def guarded_torch(torch, x):
-    return x > 80
+def _others(reader: Reader, guilty: Term, names: frozenset[str]) -> list[str]:
+    """Other exponentials of the value in the cells that are known, under any name that it was handed on by."""
+    whole = dict.fromkeys([reader.path.source, *(c.source for c in reader.path.callers)])
+    cells = "\n".join(whole)
+    texts = [*whole, *(s.source for s in reader.sequence if s.source not in cells)]
+    found = [ast.unparse(call) for text in texts for call in _exponentials(text, names)]
+    mine = ast.unparse(guilty.node)
+    if mine in found:
+        found.remove(mine)
+    return list(dict.fromkeys(found))
 
 
-def before_tensorflow(tf, x):
-    return tf.exp(x)
+def _exponentials(text: str, names: frozenset[str]) -> Iterator[ast.Call]:
+    """Calls of `exp` of nothing but the value and numbers: `torch.exp(2 * logvar)`, `logvar.exp()`."""
+    parsed = parsed_cell(text)
+    for node in (n for s in (parsed.body if parsed is not None else ()) for n in ast.walk(s)):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "exp" and names & _names(ast.unparse(node)):
+            yield node
 
 
-def after_tensorflow(tf, x):
-    return tf.exp(tf.minimum(x, 80.0))
+def _names(text: str) -> set[str]:
+    return {n.id for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Name)}
 
 
-def guarded_tensorflow(tf, x):
-    return x > 80
+def _is_in_ratio(reader: Reader, guilty: Term) -> bool:
+    """Whether the exponential is divided by something made of it, or its logarithm taken: a bound flattens what is compared."""
+    made: set[str] = set()
+    mine = {id(guilty.node)}
+    for home in range(guilty.home, -1, -1):
+        statement = reader.sequence[home]
+        parsed = parse(statement.source)
+        for node in (n for s in (parsed.body if parsed is not None else ()) for n in ast.walk(s)):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                is_number = isinstance(node.left, ast.Constant)  # over Inf it is 0, as it should be
+                if _holds(node.right, mine, made) and (is_number or _holds(node.left, mine, made)):
+                    return True
+            elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):
+                if _holds(node.target, mine, made) and _holds(node.value, mine, made):
+                    return True
+            elif (
+                isinstance(node, ast.Call)
+                and _RATIO.search(ast.unparse(node.func).rsplit(".", 1)[-1])
+                and any(_holds(part, mine, made) for part in ast.iter_child_nodes(node))
+            ):
+                return True
+        if parsed is not None and any(_holds(s, mine, made) for s in parsed.body):
+            made |= targets(statement)
+            made |= _written_to(statement)
+    return False
 
 
-def before_numpy(np, x):
-    return np.exp(x)
+def _written_to(statement: SourceStatement) -> set[str]:
+    """What an in-place method writes to: `total.index_add_(0, at, e)`."""
+    return {
+        n.func.value.id
+        for s in getattr(parse(statement.source), "body", ())
+        for n in ast.walk(s)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr.endswith("_")
+        and isinstance(n.func.value, ast.Name)
+    }  # fmt: skip
 
 
-def after_numpy(np, x):
-    return np.exp(np.minimum(x, 80.0))
+def _holds(node: ast.AST, mine: set[int], made: set[str]) -> bool:
+    return any(id(n) in mine or (isinstance(n, ast.Name) and n.id in made) for n in ast.walk(node))
 
 
-def guarded_numpy(np, x):
-    return x > 80
+def _leaves(reader: Reader) -> bool:
+    """Whether the result may be handed on by a function, to statements that are not known."""
+    return reader.path.origin is not None and reader.path.origin.function is not None
