@@ -131,9 +131,11 @@ def test_the_first_diagnosis_has_the_rewrite_that_was_verified() -> None:
 
 VAE = (
     "import torch\nfrom torch import nn\nclass VAE(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-    "        self.both = nn.Linear(3, 4)\n        with torch.no_grad():\n            self.both.weight.copy_(torch.tensor([[1.0, 2.0, 3.0]] * 3 + [[40.0, 1.0, 1.0]]))\n"
+    "        self.both = nn.Linear(3, 4)\n        with torch.no_grad():\n"
+    "            self.both.weight.copy_(torch.tensor([[1.0, 2.0, 3.0]] * 3 + [[40.0, 1.0, 1.0]]))\n"
     "    def encode(self, x):\n        return self.both(x).chunk(2, -1)\n    def sample(self, m, s):\n"
-    "        return m + torch.exp(s / 2) * 0.5\n    def forward(self, x):\n        mu, logvar = self.encode(x)\n"
+    "        return m + torch.exp(s / 2) * 0.5\n    def forward(self, x):\n"
+    "        mu, logvar = self.encode(x)\n"
     "        return self.sample(mu, logvar), mu, logvar\n"
 )
 

@@ -72,7 +72,7 @@ def _where_it_is_made(reader: Reader, guilty: Term, x: Term, clamp: str, framewo
             after = re.sub(rf"\b{re.escape(name)}\b", lambda _, b=bounded: b, before)  # type: ignore[misc]
             yield Change(
                 guilty.home, guilty.node, ast.unparse(guilty.node), (before, after), framework, f"{name} > {bound}",
-                where=f"where `{name}` is above {bound}", instead=(made.statement, text), rebound=(name, bounded),
+                where=f"where `{made.name or name}` is above {bound}", instead=(made.statement, text), rebound=(name, bounded),
                 covers=covers,
             )  # fmt: skip
 
