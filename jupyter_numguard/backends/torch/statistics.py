@@ -23,6 +23,7 @@ from .dense import (
 )
 
 _INF = float("inf")
+_EXPONENT_OF_ZERO = -1  # frexp(0) is (0, 0), of C
 
 
 def info(t: Any) -> TensorInfo:
@@ -140,12 +141,12 @@ class _Facts:
     def add(self, piece: torch.Tensor) -> None:
         """Take in one piece of any computable dtype."""
         if piece.is_complex():
-            magnitude = piece.to(torch.complex128).abs()
-            finite = magnitude[magnitude.isfinite()]
+            values = piece.to(torch.complex128).abs()
         else:
             exact = torch.float32 if piece.dtype in (torch.float16, torch.bfloat16, torch.float32) else torch.float64
-            finite = piece.to(exact)
-            finite = finite[finite.isfinite()]
+            values = piece.to(exact)
+        is_finite = values.isfinite()
+        finite = values if bool(is_finite.all()) else values.masked_select(is_finite)
         if finite.numel() == 0:
             return
         low, high = (float(x) for x in torch.aminmax(finite))
@@ -154,14 +155,16 @@ class _Facts:
             self.high = high if self.high is None else max(high, self.high)
         absmax = max(abs(low), abs(high))
         self.absmax = absmax if self.absmax is None else max(absmax, self.absmax)
-        nonzero = finite[finite != 0]
-        self.zeros += finite.numel() - nonzero.numel()
-        if nonzero.numel() == 0:
-            return
-        exponents = torch.frexp(nonzero).exponent - 1
+        zeros = finite.numel() - int(torch.count_nonzero(finite))
+        self.zeros += zeros
+        exponents = torch.frexp(finite).exponent.reshape(-1) - 1
         least = int(exponents.amin())
-        for i, number in enumerate(torch.bincount((exponents - least).reshape(-1)).tolist()):
-            self._exponents[least + i] = self._exponents.get(least + i, 0) + number
+        numbers = torch.bincount(exponents - least).tolist()
+        if zeros:
+            numbers[_EXPONENT_OF_ZERO - least] -= zeros
+        for i, number in enumerate(numbers):
+            if number:
+                self._exponents[least + i] = self._exponents.get(least + i, 0) + number
 
     def histogram(self, repeats: int) -> ExponentHistogram | None:
         """The exponents between the smallest and the largest that occur; None if all values are zero."""

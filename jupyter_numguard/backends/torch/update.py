@@ -28,6 +28,14 @@ from .operands import is_float
 from .stack import insert, remove
 from .values import key, state
 
+# State that the step adds to the parameter, multiplied by finite numbers or divided by other state: where it is non-finite the
+# parameter is, so a finite parameter proves it.
+_SHOWN_BY_PARAMETER = {
+    torch.optim.Adam: "exp_avg",
+    torch.optim.AdamW: "exp_avg",
+    torch.optim.SGD: "momentum_buffer",
+}
+
 
 class _Away(tuple[Any, ...]):
     """The arguments of a step while our mode is off the stack: its many inner calls are not looked at, so they need not
@@ -144,9 +152,10 @@ class Update:
     def _nonfinite(self, optimizer: Any) -> list[tuple[Any, list[tuple[str, Any]]]]:
         """(parameter, what is non-finite of its state and itself) where anything is. One look at all, small ones together."""
         found: list[tuple[Any, str, Any]] = []
+        shown = _SHOWN_BY_PARAMETER.get(type(optimizer))
         for p in (p for group in optimizer.param_groups for p in group["params"]):
             for slot, t in (*_state_tensors(optimizer.state.get(p)), ("", p)):
-                if is_float(t) and not flight.is_on_device(t) and t.layout is torch.strided:
+                if slot != shown and is_float(t) and not flight.is_on_device(t) and t.layout is torch.strided:
                     found.append((p, slot, t))
         # Small ones together; of a large one the sum is the faster screen.
         flags, *suspects = glance([t for _, _, t in found])
@@ -155,7 +164,9 @@ class Update:
         out: dict[int, tuple[Any, list[tuple[str, Any]]]] = {}
         for (p, slot, t), flag in zip(found, flags, strict=True):
             if flag:
-                out.setdefault(id(p), (p, []))[1].append((slot, t))
+                if id(p) not in out:
+                    out[id(p)] = p, [s for s in _state_tensors(optimizer.state.get(p)) if s[0] == shown]
+                out[id(p)][1].append((slot, t))
         return list(out.values())
 
     def _look(self, name: str, slots: list[tuple[str, Any]], p: Any, site: Site | None) -> None:
