@@ -117,6 +117,31 @@ def second_fault(
     return (*made, last[0])[0] if last is not None and last[1] else None
 
 
+def computed(
+    between: Sequence[SourceStatement],
+    copies: Copies,
+    names: Mapping[str, object],
+    aliases: Mapping[str, str],
+    evaluate: Evaluate,
+) -> dict[str, object]:
+    """What plain statements bind, of names that have no copy: a mask that is made after the line that failed."""
+    out: dict[str, object] = {}
+    for statement in between:
+        parsed = parse(statement.source)
+        step = _step(parsed.body[0]) if parsed is not None and len(parsed.body) == 1 else None
+        target = step[0] if step is not None else None
+        if step is None or target is None or (target in names and target not in out):
+            continue
+        node, known = copies.renamed(step[1]), {**names, **out}
+        out.pop(target, None)
+        if why_not_run(node, aliases, known) is None:
+            try:
+                out[target] = evaluate(node, known)
+            except Exception:  # the copies do not fit: it has none
+                continue
+    return out
+
+
 def _holds(value: Any, framework: Framework) -> tuple[bool, bool]:
     """Whether a tensor holds a NaN, an Inf."""
     held = array(value, framework)

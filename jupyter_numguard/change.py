@@ -14,7 +14,7 @@ from typing import Any
 from .matching import Reader
 from .model import Framework, SourceStatement
 from .spellings import ROOTS
-from .terms import OPAQUE, Term, full_name
+from .terms import OPAQUE, Term, full_name, identity
 
 _MAX_DEPTH = 6
 
@@ -22,7 +22,7 @@ _MAX_DEPTH = 6
 _REARRANGING = frozenset(
     """
     flip fliplr flipud view reshape flatten ravel squeeze unsqueeze expand_dims transpose permute swapaxes expand expand_as t
-    gather gather_nd index_select masked_select boolean_mask select narrow take take_along_axis take_along_dim
+    gather gather_nd diag diagonal index_select masked_select boolean_mask select narrow take take_along_axis take_along_dim
     contiguous clone copy identity convert_to_tensor float double half numpy cpu detach stop_gradient astype cast to item
     float64 float32 asarray
     """.split()
@@ -47,7 +47,8 @@ class Change:
         where: Where the values change, if the rewrite's own words (`NEIGHBOURHOOD`) do not say it.
         instead: A statement above, perhaps of a function that called, and its new text: it changes instead of this one.
         rebound: With `instead`: the name that holds another value then, and that value as text.
-        covers: With `instead`: the code of other statements that are cured by it.
+        given: A part of `after` that gets a name in a line above; empty: none.
+        covers: The code of other statements that are cured by it, or whose results nothing needs any more.
     """
 
     home: int
@@ -62,6 +63,7 @@ class Change:
     instead: tuple[SourceStatement, str] | None = None
     rebound: tuple[str, str] = ("", "")
     covers: tuple[str, ...] = ()
+    given: str = ""
 
 
 def written_out(reader: Reader, node: ast.AST, home: int, swaps: Mapping[int, ast.expr], depth: int = 0) -> Any:
@@ -72,13 +74,15 @@ def written_out(reader: Reader, node: ast.AST, home: int, swaps: Mapping[int, as
     Args:
         swaps: id of a node -> what shall stand in its place (the node itself: nothing changes, but it is written out).
     """
-    if id(node) in swaps:
-        return swaps[id(node)]
+    if identity(node) in swaps:
+        there = swaps[identity(node)]
+        if not hasattr(node, "numguard_original"):
+            return there
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and depth < _MAX_DEPTH:
         meant = reader.definition(reader.term(node, home))
         if meant is None or meant.home > reader.failing:
             return node
-        holds = any(id(child) in swaps for child, _ in reached(reader, meant.node, meant.home))
+        holds = any(identity(child) in swaps for child, _ in reached(reader, meant.node, meant.home))
         return written_out(reader, meant.node, meant.home, swaps, depth + 1) if holds else node
     made = type(node)()
     for name, value in ast.iter_fields(node):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from itertools import pairwise
+from typing import Any
 
 from .inline import is_made
 from .matching import METAVARIABLE, Match, Reader, offsets, text_of
@@ -78,6 +79,18 @@ class Hoists:
             for start, end, name in reversed(mine):
                 source = source[:start] + name + source[end:]
         return "\n".join([*(f"{pad}{name} = {_bracketed(self.given[name])}" for _, _, name in mine), source])
+
+    def named(self, after: str, part: str, home: int) -> str:
+        """The expression with a new name for a part of it, which is bound above statement `home`."""
+        wanted = ast.dump(ast.parse(part, mode="eval").body)
+        name = self._new("exponent")
+        self._places[home, 0, 0], self.given[name] = name, part
+
+        class Named(ast.NodeTransformer):
+            def visit(self, node: ast.AST) -> Any:
+                return ast.Name(name, ast.Load()) if ast.dump(node) == wanted else super().visit(node)
+
+        return ast.unparse(Named().visit(ast.parse(after, mode="eval").body))
 
     @property
     def homes(self) -> frozenset[int]:

@@ -7,13 +7,16 @@ may have rebound `z`. What is not understood does not match.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from .activations import Makers, activation, maker_of
 from .inline import function_named, inlined, is_made, negated
 from .model import LineagePath, SourceStatement, Span
 from .opnames import canonical_op
+from .purity import only_computes
 from .repeatable import is_repeatable
 from .terms import (
     CONSTANT,
@@ -27,10 +30,12 @@ from .terms import (
     parse,
     targets,
     term_of,
+    written_over_value,
 )
 
 METAVARIABLE = "metavariable"
 _COMMUTATIVE = {"add", "mul", "logaddexp"}
+_MAX_TEXT = 160  # a longer expression is no line that somebody would write
 _MAX_DEPTH = 8  # how many bindings a name is followed through
 
 Bindings = dict[str, Term]
@@ -174,9 +179,24 @@ class Reader:
             if statement.function != function:
                 continue
             if name in self._targets[home]:
-                value = bound_value(statement, name)
+                value = bound_value(statement, name) or written_over_value(statement, name)
                 return None if value is None else self.term(value, home)
         return None
+
+    def said(self, term: Term, root: int) -> Term | None:
+        """The term in words that mean at statement `root` what it meant where it stands; None where there are none.
+
+        A name that holds something else by then (`x` after `x.exp_()`) is said as what it was bound to, if that only computes.
+        """
+        if self.is_stable(term, root):
+            return term
+        node = _Said(self, term.home, root).visit(copy.deepcopy(term.node)) if is_repeatable(term.node) else None
+        if node is None or len(text := ast.unparse(node)) > _MAX_TEXT:
+            return None
+        made = ast.parse(text, mode="eval").body
+        for child in ast.walk(made):
+            child.numguard_made = True  # type: ignore[attr-defined]
+        return Term(OPAQUE, (), made, root)
 
     def expansions(self, term: Term) -> Iterator[Term]:
         """The term itself, and what it stands for where it is a name."""
@@ -233,8 +253,11 @@ class Reader:
     def match(self, pattern: Term, term: Term) -> Match | None:
         """The first way in which `term` (written out, not a name) is an instance of `pattern`."""
         for bindings, used in self._match(pattern, term, {}, ()):
-            if all(self.keeps_names(t, term.home) for t in bindings.values()):
-                return Match(term, bindings, used)
+            there = {
+                name: t if self.keeps_names(t, term.home) else self.said(t, term.home) for name, t in bindings.items()
+            }
+            if all(t is not None for t in there.values()):
+                return Match(term, {name: t for name, t in there.items() if t is not None}, used)
         return None
 
     def _match(
@@ -289,6 +312,31 @@ class Reader:
             return False
         late, early = sorted((a, b), key=lambda t: t.home)
         return self.is_stable(early, late.home)
+
+
+class _Said(ast.NodeTransformer):
+    """Puts what they were bound to in the place of names that mean something else at `root`; None where that is not known."""
+
+    def __init__(self, reader: Reader, home: int, root: int) -> None:
+        self.reader, self.home, self.root = reader, home, root
+        self.failed = False
+
+    def visit(self, node: ast.AST) -> Any:
+        made = super().visit(node)
+        return None if self.failed else made
+
+    def visit_Name(self, node: ast.Name) -> ast.AST | None:
+        here = Term(OPAQUE, (), node, self.home)
+        if self.reader.keeps_names(here, self.root):
+            return node
+        meant = self.reader.definition(here)
+        if meant is None or not only_computes(meant.node, self.reader.aliases) or not is_repeatable(meant.node):
+            self.failed = True
+            return None
+        inner = _Said(self.reader, meant.home, self.root)
+        made: ast.AST | None = inner.visit(copy.deepcopy(meant.node))
+        self.failed = made is None
+        return made
 
 
 def _pairings(pattern: Term, term: Term) -> Iterator[tuple[tuple[Term, Term], ...]]:

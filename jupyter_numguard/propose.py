@@ -13,7 +13,7 @@ from .matching import Match, Reader, offsets, text_of
 from .model import Edit, Framework, LineagePath, SourceStatement
 from .phrase import bracketed, render
 from .rewrite import Form, Part, Proposal, Rewrite
-from .terms import OPAQUE, Term, overwriting, parse
+from .terms import OPAQUE, Term, identity, overwriting, overwritten, parse
 
 _SHRINKING = frozenset({"exp", "prod", "cumprod", "softmax", "sigmoid", "det"})
 _MAX_DEPTH = 8
@@ -35,7 +35,7 @@ def propose(path: LineagePath, rewrites: Sequence[Rewrite], code: str) -> list[P
     out = [proposal for rewrite in chosen for proposal in _located(reader, rewrite)]
     for home in range(reader.failing, -1, -1):
         found = _hits(reader, chosen, home)
-        guilty = [hit for hit in found if any(id(t.node) in failing for t in hit.match.used)]
+        guilty = [hit for hit in found if any(identity(t.node) in failing for t in hit.match.used)]
         for first in sorted(guilty, key=lambda hit: not hit.rewrite.same_mathematics):
             others = [hit for hit in found if hit.rewrite.same_mathematics == first.rewrite.same_mathematics]
             # A guard changes values: it is first put where it is needed only.
@@ -53,7 +53,7 @@ def _guarded_throughout(reader: Reader, rewrites: Sequence[Rewrite], out: Sequen
     guards = [r for r in rewrites if not r.same_mathematics and r.fixes & _GUARDED]
     hits = _hits(reader, guards, reader.failing)
     failing = {id(t.node) for t in reader.guilty()}
-    first = next((hit for hit in hits if any(id(t.node) in failing for t in hit.match.used)), None)
+    first = next((hit for hit in hits if any(identity(t.node) in failing for t in hit.match.used)), None)
     proposal = _proposal(reader, reader.failing, first, hits) if first is not None and len(hits) > 1 else None
     is_new = proposal is not None and len(proposal.parts) > 1 and all(proposal.source != p.source for p in out)
     return [proposal] if proposal is not None and is_new else []
@@ -138,6 +138,9 @@ def _proposal(reader: Reader, home: int, first: _Hit, also: Sequence[_Hit]) -> P
         if rebuild is not None:
             same = ""  # the user's expression has picked some elements: their values are those of the whole statement
             after = ast.unparse(rebuild(ast.parse(f"({after})", mode="eval").body))
+        between = (overwritten(reader.sequence[at]) for at in range(home + 1, reader.failing + 1))
+        if frozenset().union(*between) & {n.id for n in ast.walk(match.root.node) if isinstance(n, ast.Name)}:
+            same = ""  # the copies are of what was there before
         method = overwriting(match.root.node)
         if method is not None:  # the same tensor holds the result
             owner = ast.unparse(method.value)
@@ -163,7 +166,9 @@ def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
     for change in rewrite.locate(reader, reader.path.framework):
         statement = reader.sequence[change.home]
         start, end = offsets(change.node, statement)
-        after = bracketed(change.after, change.node, statement)
+        hoists = Hoists(reader)
+        after = hoists.named(change.after, change.given, change.home) if change.given else change.after
+        after = bracketed(after, change.node, statement)
         part = Part(
             rewrite, change.framework, None, statement.source[start:end], after, (), change.compared, change.guard,
             rtol=change.rtol, remark=change.remark, where=change.where,
@@ -172,9 +177,9 @@ def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
             yield _elsewhere(reader, change, change.instead, part)
             continue
         source = statement.source[:start] + after + statement.source[end:]
-        proposal = _whole(reader, change.home, source, (part,), Hoists(reader))
+        proposal = _whole(reader, change.home, source, (part,), hoists)
         if proposal is not None:
-            yield proposal
+            yield dataclasses.replace(proposal, covers=change.covers)
 
 
 def _elsewhere(reader: Reader, change: Change, instead: tuple[SourceStatement, str], part: Part) -> Proposal:
@@ -208,6 +213,7 @@ def _whole(reader: Reader, home: int, source: str, parts: tuple[Part, ...], hois
     return Proposal(
         reader.sequence[home], source, tuple(changed), parts, edits, tuple(reader.aliases.items()),
         tuple(hoists.given.items()), reader.sequence[:home][::-1], _is_underflow(reader),
+        between=reader.sequence[home + 1 : reader.failing][::-1],
     )  # fmt: skip
 
 

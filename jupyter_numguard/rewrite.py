@@ -123,6 +123,7 @@ class Proposal:
         later: The statements after it that its value reaches, oldest first.
         rebound: A name that holds another value because a statement before `statement` changes, and that value as text.
         covers: The code of further statements that this cures.
+        between: The statements between the failing one and `statement`, where that stands after it, oldest first.
         is_underflow: What fails is the logarithm of what exponentials or a product became: 0 is not its value.
     """
 
@@ -137,6 +138,7 @@ class Proposal:
     is_underflow: bool = False
     rebound: tuple[str, str] = ("", "")
     covers: tuple[str, ...] = ()
+    between: tuple[SourceStatement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,10 +253,10 @@ class Source:
         for n in sorted(body, key=lambda n: -n.lineno):
             if n.lineno >= node.lineno or isinstance(n, _Compound) or len(found) >= limit:
                 continue
-            binds = set(self.statement(n).binds) & wanted
-            if binds and isinstance(n, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+            binds = (set(self.statement(n).binds) | _written_over(n)) & wanted
+            if binds and isinstance(n, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)):
                 found.append(n)
-                if not isinstance(n, ast.AugAssign):
+                if not isinstance(n, (ast.AugAssign, ast.Expr)):
                     wanted -= binds
                 wanted |= set(self.statement(n).reads)
         return found
@@ -284,14 +284,14 @@ class Source:
 
         Those between are there as well: they may rebind what a rewrite of a later one would name.
         """
-        carried = set(self.statement(node).binds)
+        carried = set(self.statement(node).binds) | _written_over(node)
         after = [n for n in self._enclosing(node) if n.lineno > node.lineno and not isinstance(n, _Compound)]
         out: list[ast.stmt] = []
         last = 0
         for n in sorted(after, key=lambda n: n.lineno):
             out.append(n)
             if not carried.isdisjoint(self.statement(n).reads):
-                carried |= self.statement(n).binds
+                carried |= self.statement(n).binds | _written_over(n)
                 last = len(out)
         return out[:last]
 
@@ -312,6 +312,16 @@ class Source:
             if not isinstance(child, (*_Definition, ast.Lambda)):
                 todo += ast.iter_child_nodes(child)
         return out
+
+
+def _written_over(node: ast.stmt) -> set[str]:
+    """The name that a statement writes over by a method and nothing else: x of `x.exp_()`."""
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method))) if method.endswith(
+            "_"
+        ) and not method.endswith("__"):
+            return {name}
+    return set()
 
 
 def is_definition(node: ast.stmt) -> bool:

@@ -277,6 +277,36 @@ def bound_value(statement: SourceStatement, name: str) -> ast.expr | None:
     return found[0] if len(found) == 1 else None
 
 
+def written_over_value(statement: SourceStatement, name: str) -> ast.expr | None:
+    """What a tensor holds after the statement wrote over it, as an expression: `x.exp()` of `x.exp_()`, `x / y` of `x /= y`."""
+    parsed = parse(statement.source)
+    made: ast.expr | None = None
+    match parsed.body if parsed is not None else ():
+        case [ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=method)) as call)] if (
+            owner == name and is_in_place(method) and not method.startswith(("copy_", "set_"))
+        ):
+            if (
+                method == "fill_diagonal_" and len(call.args) == 1 and not call.keywords
+            ):  # the only one without a form that copies
+                value = ast.unparse(call.args[0])
+                made = ast.parse(f"{name}.diagonal_scatter({name}.new_full((len({name}),), {value}))", mode="eval").body
+            else:
+                function = ast.Attribute(ast.Name(name, ast.Load()), method.removesuffix("_"), ast.Load())
+                made = ast.Call(function, call.args, call.keywords)
+            made.numguard_original = call  # type: ignore[attr-defined]
+        case [ast.AugAssign(target=ast.Name(id=owner), op=operator, value=value) as statement_] if owner == name:
+            made = ast.BinOp(ast.Name(name, ast.Load()), operator, value)
+            made.numguard_original = statement_  # type: ignore[attr-defined]
+    if made is not None:
+        made.numguard_made = True  # type: ignore[attr-defined]
+    return made
+
+
+def identity(node: ast.AST) -> int:
+    """The same for a node of the user's and for what `written_over_value` makes of it."""
+    return id(getattr(node, "numguard_original", node))
+
+
 def in_users_words(name: str, aliases: Mapping[str, str]) -> str | None:
     """The shortest way to write a full dotted name; None where none of its modules has a name."""
     ways = [

@@ -13,11 +13,12 @@ Only operations that `purity.py` knows are run; copies only, one evaluation each
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .aftermath import BrokenError, UnprovenError, second_fault
+from .aftermath import BrokenError, UnprovenError, computed, second_fault
 from .copies import Copies
 from .model import Framework, SourceStatement
 from .numerics import Outcome, evaluate, is_float_tensor, is_tensor, unheard, widened
@@ -27,6 +28,7 @@ from .small_functions import FunctionNamed
 from .terms import parse
 
 _RTOL = 1e-4
+_WRITTEN_DTYPE = re.compile(r"float(?!\('-inf'\))|half|double|astype|cast|\.to\(")
 
 
 _Function = Callable[..., Any]
@@ -110,6 +112,7 @@ class _Run:
         for name, text in proposal.given:
             if why_not_run(self._expression(text), self.aliases, self.names) is None:
                 self.names[name] = self._evaluate(self._expression(text), self.names)
+        self.names.update(computed(proposal.between, self.copies, self.names, self.aliases, self._evaluate))
         name, text = proposal.rebound
         self.rebound = {name: self._value(text)} if name else {}
         self.gradient, self.backward = gradient, backward
@@ -189,7 +192,9 @@ class _Run:
         wide = values if part.form is None else [widened(v, framework) for v in values]
         largest, compared, size = pair.compare(wide, gradient)
         if compared < size and part.rewrite.same_mathematics and part.form is not None:
-            self._run_scaled(pair, wide)
+            self._run_scaled(pair, wide, needed=True)
+        elif not compared and part.rewrite.same_mathematics and not _WRITTEN_DTYPE.search("".join(part.compared)):
+            self._run_scaled(pair, [widened(v, framework) for v in values], needed=False)
         return largest, compared, size
 
     def _matched(self, part: Part, form: Form) -> tuple[_Function, _Function, _Function | None, list[Any]]:
@@ -220,8 +225,11 @@ class _Run:
         guard = call(nodes[2]) if part.guard else None
         return call(nodes[0]), call(nodes[1]), guard, [self.samples[name] for name in used]
 
-    def _run_scaled(self, pair: _Pair, values: list[Any]) -> None:
+    def _run_scaled(self, pair: _Pair, values: list[Any], needed: bool) -> None:
         """Where the original is non-finite nothing can be compared: compare on smaller operands of the same shapes.
+
+        Args:
+            needed: There must be a scale at which the original is finite.
 
         Raises:
             _Refuted: They differ, or there is no scale at which the original is finite.
@@ -234,6 +242,8 @@ class _Run:
                 and (pair.compare(smaller, gradient)[1])
             ):
                 return
+        if not needed:
+            return
         raise _Refuted("the original is not finite at any scale of its operands, so there is nothing to compare with")
 
     def _with_gradient(self, framework: Framework, values: list[Any]) -> bool:

@@ -14,7 +14,7 @@ from jupyter_numguard.change import Change, compared
 from jupyter_numguard.handed import made_of, parsed_cell
 from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import Framework, SourceStatement
-from jupyter_numguard.terms import Term, parse, targets
+from jupyter_numguard.terms import Term, overwriting, parse, targets
 
 FIXES = {"NG203", "NG204"}
 SAME_MATHEMATICS = False
@@ -40,6 +40,8 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
     function = reader.spelled(name)
     for guilty in reader.guilty():
         x = guilty.argument("x")
+        if overwriting(guilty.node) is not None:
+            continue  # it is no value that could be bounded on the way
         if function is None or guilty.op != "exp" or x is None or _is_in_ratio(reader, guilty):
             continue
         yield from _where_it_is_made(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from jupyter_numguard.change import Change, rearranged, unwrapped, written_out
 from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import Framework
-from jupyter_numguard.terms import CONSTANT, OPAQUE, Term
+from jupyter_numguard.terms import CONSTANT, OPAQUE, Term, expressions, identity, overwritten
 
 FIXES = {"NG101", "NG203", "NG205", "NG206", "NG304", "NG401", "NG501", "NG502"}
 GENERAL = True
@@ -52,7 +53,9 @@ _SPELLED: dict[Framework, dict[str, str]] = {
 }  # fmt: skip
 _BOTH = {"mul": "({0} + {1})", "div": "({0} - {1})"}
 _REDUCING = frozenset({"sum", "prod", "cumsum", "cumprod", "pow", "sqrt"})
+_JOINING = frozenset({"cat", "concat", "concatenate", "stack", "hstack", "vstack"})
 _MAX_DEPTH = 12
+_SHORT = 12  # characters: what is written twice without a name
 
 
 def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
@@ -65,21 +68,61 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
                 continue
             domain = _LogDomain(reader, framework, home)
             text = domain.log(inside, 0) if domain.holds_exp(inside, 0) else None
-            bad = next((t for t in (logarithm, *domain.used) if id(t.node) in guilty), None)
+            bad = next((t for t in (logarithm, *domain.used) if identity(t.node) in guilty), None)
             if text is not None and bad is not None:
                 after = ast.unparse(ast.parse(text, mode="eval"))
-                before = ast.unparse(written_out(reader, logarithm.node, home, {id(bad.node): bad.node}))
-                yield Change(home, logarithm.node, after, (before, after), framework)
+                before = written_out(reader, logarithm.node, home, {identity(bad.node): bad.node})
+                for name in overwritten(reader.sequence[reader.failing]):  # its copy is gone: what it was made of
+                    was = reader.said(Term(OPAQUE, (), ast.Name(name, ast.Load()), reader.failing), home)
+                    before = (
+                        _put(before, {ast.dump(ast.Name(name, ast.Load())): was.node}) if was is not None else before
+                    )
+                covers = tuple(reader.sequence[at].source.strip() for at in _no_longer_needed(reader, domain, home))
+                yield Change(
+                    home, logarithm.node, after, (ast.unparse(before), after), framework, covers=covers,
+                    given=_said_twice(after, domain.said),
+                )  # fmt: skip
+
+
+def _said_twice(text: str, said: list[str]) -> str:
+    """The longest expression of the user's that the text holds twice: it gets a name."""
+    dumps = [ast.dump(node) for node in ast.walk(ast.parse(text, mode="eval"))]
+    often = [s for s in said if len(s) > _SHORT and dumps.count(ast.dump(ast.parse(s, mode="eval").body)) > 1]
+    return max(often, key=len, default="")
+
+
+def _put(node: ast.expr, swaps: dict[str, ast.expr]) -> ast.expr:
+    """A copy of an expression with all parts replaced that are written like a key."""
+
+    class _Put(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> Any:
+            there = swaps.get(ast.dump(node))
+            return there if there is not None else super().visit(node)
+
+    made: Any = _Put().visit(ast.parse(ast.unparse(node), mode="eval").body)
+    return made  # type: ignore[no-any-return]
+
+
+def _no_longer_needed(reader: Reader, domain: _LogDomain, home: int) -> set[int]:
+    """The statements of what the logarithm went through whose results nothing else reads."""
+    passed = {t.home for t in domain.used}
+    others = [at for at in range(reader.failing) if at not in passed and at != home]
+    read = {
+        n.id for at in others for e in expressions(reader.sequence[at]) for n in ast.walk(e) if isinstance(n, ast.Name)
+    }
+    return {at for at in passed if at != home and not reader.bound_at(at) & read}
 
 
 class _LogDomain:
-    """Writes logarithms of terms for statement `home`; `used` are the operations that they went through."""
+    """Writes logarithms of terms for statement `home`; `used` are the operations that they went through,
+    `said` the user's expressions that they are made of."""
 
     def __init__(self, reader: Reader, framework: Framework, home: int) -> None:
         self.reader = reader
         self.framework: Framework = framework
         self.home = home
         self.used: list[Term] = []
+        self.said: list[str] = []
 
     def holds_exp(self, term: Term, depth: int) -> bool:
         """Whether an exponential is behind products, quotients, sums and rearranging."""
@@ -89,9 +132,10 @@ class _LogDomain:
         )
 
     def _inside(self, term: Term) -> list[Term]:
-        if term.op == OPAQUE:
+        if _is_moved(term):
             inner = rearranged(term.node, self.reader.aliases)
-            return [self.reader.term(inner, term.home)] if inner is not None else []
+            parts = [inner] if inner is not None else _joined(term.node) or [m[0] for m in (_masked(term.node),) if m]
+            return [self.reader.term(part, term.home) for part in parts]
         if term.op in _BOTH or term.op == "add":
             return [t for slot, t in term.arguments if slot in ("x", "y")]
         return [t for slot, t in term.arguments if slot == "x"] if term.op in _REDUCING else []
@@ -103,7 +147,7 @@ class _LogDomain:
         for t in self.reader.expansions(term) if depth < _MAX_DEPTH else ():
             if _is_exponential(t) or any(self.holds_exp(i, depth) for i in self._inside(t)):
                 self.used.append(t)
-                return self._rearranged(t, depth) if t.op == OPAQUE else self._of(t, depth)
+                return self._rearranged(t, depth) if _is_moved(t) else self._of(t, depth)
         return None
 
     def _of(self, term: Term, depth: int) -> str | None:
@@ -111,18 +155,14 @@ class _LogDomain:
         if x is None or term.op == "log":
             return None
         if term.op == "exp":
-            return f"({self.reader.text(x)})" if self.reader.is_stable(x, self.home) else None
+            return self._said(x, "({})")
         inner = self.log(x, depth + 1)
         if inner is None:
             return None
         if term.op == "sqrt":
             return f"(0.5 * {inner})"
         if term.op == "pow":
-            return (
-                f"(({self.reader.text(y)}) * {inner})"
-                if y is not None and self.reader.is_stable(y, self.home)
-                else None
-            )
+            return self._said(y, f"(({{}}) * {inner})") if y is not None else None
         if y is None:
             return self._spelled(term.op, inner, along=self._along(term))
         other = self.log(y, depth + 1)
@@ -141,13 +181,37 @@ class _LogDomain:
         for inner, rebuild in unwrapped(self.reader, term, self.home):
             text = self.log(inner, depth + 1)
             return ast.unparse(rebuild(ast.parse(text, mode="eval").body)) if text is not None else None
-        return None
+        parts = [self.log(self.reader.term(part, term.home), depth + 1) for part in _joined(term.node)]
+        if parts and all(part is not None for part in parts):
+            assert isinstance(term.node, ast.Call)
+            listed = ast.parse(f"[{', '.join(str(part) for part in parts)}]", mode="eval").body
+            return ast.unparse(ast.Call(term.node.func, [listed, *term.node.args[1:]], term.node.keywords))
+        masked = _masked(term.node)
+        if masked is None or self.framework != "torch":
+            return None
+        values, where = masked
+        text = self.log(self.reader.term(values, term.home), depth + 1)
+        eye, boolean = self.reader.spelled("torch.eye"), self.reader.spelled("torch.bool")
+        if where is None:
+            mask = f"{eye}(len({text}), dtype={boolean})" if eye is not None and boolean is not None else None
+        else:
+            mask = self._said(self.reader.term(where, term.home), "{}")
+        return None if text is None or mask is None else f"({text}).masked_fill({mask}, float('-inf'))"
 
     def _plain(self, term: Term) -> str | None:
         if term.op == CONSTANT:
             value = getattr(term.node, "value", None)
             return repr(math.log(value)) if isinstance(value, (int, float)) and value > 0 else None
-        return self._spelled("log", self.reader.text(term)) if self.reader.is_stable(term, self.home) else None
+        text = self._said(term, "{}")
+        return self._spelled("log", text) if text is not None else None
+
+    def _said(self, term: Term, form: str) -> str | None:
+        """The form with the term's text in it; None where it means something else by now and cannot be said."""
+        said = self.reader.said(term, self.home)
+        if said is None:
+            return None
+        self.said.append(ast.unparse(said.node))
+        return form.format(self.reader.text(said))
 
     def _along(self, term: Term) -> str | None:
         """The axis and `keepdim` in the words of the framework, with a comma before; None where they cannot be said."""
@@ -181,6 +245,33 @@ class _LogDomain:
         for i, part in enumerate(parts):
             text = text.replace("{" + str(i) + "}", part)
         return text
+
+
+def _is_moved(term: Term) -> bool:
+    """Whether elements are picked, joined or masked, and none is computed."""
+    return term.op == OPAQUE or _masked(term.node) is not None
+
+
+def _joined(node: ast.expr) -> list[ast.expr]:
+    """What a call joins to one tensor: of `torch.cat([a, b], dim=0)`, a and b."""
+    if not isinstance(node, ast.Call) or getattr(node.func, "attr", "") not in _JOINING or not node.args:
+        return []
+    return list(node.args[0].elts) if isinstance(node.args[0], ast.List | ast.Tuple) else []
+
+
+def _masked(node: ast.expr) -> tuple[ast.expr, ast.expr | None] | None:
+    """(values, mask) of what puts zeros into a tensor: `e.masked_fill(m, 0)`; without a mask it puts them on the diagonal."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=values, attr="masked_fill"), args=[mask, ast.Constant(value=0)], keywords=[]
+        ):
+            return values, mask
+        case ast.Call(
+            func=ast.Attribute(value=values, attr="diagonal_scatter"),
+            args=[ast.Call(func=ast.Attribute(attr="new_full"), args=[_, ast.Constant(value=0)])],
+        ):
+            return values, None
+    return None
 
 
 def _is_exponential(term: Term) -> bool:

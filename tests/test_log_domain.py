@@ -1,0 +1,66 @@
+"""The logarithm of ratios of exponentials that were masked, joined or written over in place is made of their exponents."""
+
+from __future__ import annotations
+
+import pytest
+
+from .harness import run
+from .test_second_fault import first_rewrite
+
+IN_PLACE = (
+    "import torch\nz = torch.eye(4) + 0.5\ntau = 0.01\nsim = z @ z.T\nsim.div_(tau)\nsim.exp_()\nsim.fill_diagonal_(0.0)\n"
+    "pos = sim[torch.arange(4), torch.tensor([1, 2, 3, 0])]\nloss = -torch.log(pos / sim.sum(dim=1)).mean()\n"
+)
+MASKED = (
+    "import torch\nz = torch.eye(4) + 0.5\nsim = torch.exp(z @ z.T / 0.01)\noff = ~torch.eye(4, dtype=torch.bool)\n"
+    "neg = (sim * off).sum(dim=1)\nhalf = torch.exp((z[:2] * z[2:]).sum(1) / 0.01)\npos = torch.cat([half, half])\n"
+    "loss = -torch.log(pos / neg).mean()\n"
+)
+
+
+def finite_after(cell: str, variable: str) -> tuple[str, float]:
+    """(the rewritten text, the variable after the edits were made and the cell run plainly)."""
+    rewrite = first_rewrite(cell, variable)
+    assert rewrite is not None
+    assert rewrite["verified"], rewrite["note"]
+    lines = cell.split("\n")
+    for edit in rewrite["edits"]:
+        assert edit["before"] == "\n".join(lines[edit["line"] - 2 : edit["end_line"] - 1])  # %%numguard is line 1
+        lines[edit["line"] - 2 : edit["end_line"] - 1] = edit["after"].split("\n")
+    space: dict[str, object] = {}
+    exec("\n".join(lines), space)
+    return rewrite["after"], float(space[variable])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("cell", "holds"), [(IN_PLACE, "(z @ z.T).div(tau)"), (MASKED, "torch.cat([exponent, exponent])")]
+)
+def test_a_ratio_of_masked_exponentials_is_a_difference_of_logarithms(cell: str, holds: str) -> None:
+    """All that was done to the exponentials is done to the exponents: every in-place step, the mask, the joining."""
+    import torch
+
+    text, loss = finite_after(cell, "loss")
+    z = (torch.eye(4) + 0.5).double()
+    exponents = (z @ z.T / 0.01).masked_fill(torch.eye(4, dtype=torch.bool), float("-inf"))
+    wanted = exponents.logsumexp(1) - exponents[torch.arange(4), torch.tensor([1, 2, 3, 0])]
+
+    assert holds in text
+    assert float(wanted.mean()) == pytest.approx(loss, rel=1e-4)
+
+
+def test_softmax_of_what_was_written_over_is_that_of_what_it_was() -> None:
+    """After `w.exp_()` the name holds exponentials: the rewrite says what they were made of."""
+    cell = "import torch\nscores = torch.tensor([[200.0, 1.0]])\nw = scores * 2\nw.exp_()\np = w / w.sum(1, keepdim=True)\n"
+    text, _ = finite_after(cell + "q = (p * 3).sum()\n", "q")
+
+    assert "p = torch.softmax(scores * 2, 1)" == text
+
+
+def test_a_name_that_cannot_be_said_any_more_is_not_guessed() -> None:
+    """What the tensor was bound to draws random numbers: no other draw is put in its place."""
+    cell = "import torch\nw = torch.randn(1, 9) * 900\nw.exp_()\np = w / w.sum(1, keepdim=True)\n"
+    (answers,) = run([{"cells": [cell], "traced": None}])
+
+    texts = [str((d["rewrite"] or {}).get("after")) for f in answers[-1].alarms for d in f["diagnoses"]]
+    assert texts
+    assert not any("randn" in text for text in texts)
