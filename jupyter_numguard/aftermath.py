@@ -17,7 +17,7 @@ from .copies import Copies
 from .model import Framework, SourceStatement
 from .numerics import array, is_tensor
 from .purity import why_not_run
-from .terms import parse
+from .terms import is_in_place, overwritten, parse, written_over_value
 
 _RTOL = 1e-4
 Evaluate = Callable[[ast.expr, Mapping[str, object]], Any]
@@ -72,6 +72,7 @@ def second_fault(
             if statement is None:
                 return None
             gone = {n.id for s in (parsed.body if parsed else ()) for n in ast.walk(s) if _is_store(n)}  # type: ignore[attr-defined]
+            gone |= overwritten(statement)
             known = {name: value for name, value in known.items() if name not in gone}
             theirs = {name: value for name, value in theirs.items() if name not in gone}
             bound |= gone
@@ -204,6 +205,9 @@ def _step(node: ast.stmt) -> tuple[str | None, ast.expr] | None:
             return name, value
         case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
             return name, ast.copy_location(ast.BinOp(ast.Name(name, ast.Load()), operator, value), node)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method))) if is_in_place(method):
+            held = written_over_value(node, name)
+            return (name, held) if held is not None else None
         case ast.Return(value=ast.expr() as value) | ast.Expr(value=value):
             return None, value
     return None

@@ -47,6 +47,7 @@ class Change:
         where: Where the values change, if the rewrite's own words (`NEIGHBOURHOOD`) do not say it.
         instead: A statement above, perhaps of a function that called, and its new text: it changes instead of this one.
         rebound: With `instead`: the name that holds another value then, and that value as text.
+        wide: The compared expressions take float64 as well: none of them writes down a dtype.
         given: A part of `after` that gets a name in a line above; empty: none.
         covers: The code of other statements that are cured by it, or whose results nothing needs any more.
     """
@@ -64,6 +65,7 @@ class Change:
     rebound: tuple[str, str] = ("", "")
     covers: tuple[str, ...] = ()
     given: str = ""
+    wide: bool = False
 
 
 def written_out(reader: Reader, node: ast.AST, home: int, swaps: Mapping[int, ast.expr], depth: int = 0) -> Any:

@@ -179,9 +179,15 @@ class Reader:
             if statement.function != function:
                 continue
             if name in self._targets[home]:
-                value = bound_value(statement, name) or written_over_value(statement, name)
+                value = bound_value(statement, name) or self._written_over(statement, name)
                 return None if value is None else self.term(value, home)
         return None
+
+    @staticmethod
+    def _written_over(statement: SourceStatement, name: str) -> ast.expr | None:
+        parsed = parse(statement.source)
+        is_one = parsed is not None and len(parsed.body) == 1
+        return written_over_value(parsed.body[0], name) if parsed is not None and is_one else None
 
     def said(self, term: Term, root: int) -> Term | None:
         """The term in words that mean at statement `root` what it meant where it stands; None where there are none.

@@ -171,7 +171,7 @@ def _located(reader: Reader, rewrite: Rewrite) -> Iterator[Proposal]:
         after = bracketed(after, change.node, statement)
         part = Part(
             rewrite, change.framework, None, statement.source[start:end], after, (), change.compared, change.guard,
-            rtol=change.rtol, remark=change.remark, where=change.where,
+            rtol=change.rtol, remark=change.remark, where=change.where, wide=change.wide,
         )  # fmt: skip
         if change.instead is not None:
             yield _elsewhere(reader, change, change.instead, part)

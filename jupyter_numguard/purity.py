@@ -29,7 +29,7 @@ PURE = frozenset(
     tile linspace eye diag trace float16 float32 float64 int32 int64 to long int new_tensor masked_select copy array
     asarray from_numpy entropy rel_entr expit kl_div nll_loss l1_loss smooth_l1_loss huber_loss max_pool2d
     cov corrcoef flip fliplr flipud logcumsumexp cumulative_logsumexp accumulate
-    clone diagonal diagonal_scatter new_full diag index_add scatter_add scatter_reduce scatter
+    clone diagonal diagonal_scatter new_full new_zeros diag index_add scatter_add scatter_reduce scatter
     det logdet slogdet sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
     """.split()
 )

@@ -93,6 +93,7 @@ class Part:
             to `rtol`. Both empty: there is nothing to run them on.
         remark: What else is to be said of the run.
         where: Where it may differ, in words; empty: the rewrite's `neighbourhood`.
+        wide: Without a form: it takes float64 as well.
         same: With a form: what must be the form's `before` on the copies; empty where it is not comparable.
     """
 
@@ -108,6 +109,7 @@ class Part:
     rtol: float = 1e-4
     remark: str = ""
     where: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ _OPERATORS: dict[type[ast.operator], str] = {
 }  # fmt: skip
 
 
+_MAKING = frozenset(
+    "zeros ones empty full zeros_like ones_like empty_like full_like new_zeros new_ones new_full clone".split()
+)
 # Layers that are one operation: class -> operation, the parameters of its constructor, those of its call.
 _LAYERS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "torch.nn.Softmax": ("softmax", ("dim",), ("x",)),
@@ -228,9 +231,14 @@ def targets(statement: SourceStatement) -> frozenset[str]:
             names.add(node.id)
         elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
             names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))
-        elif isinstance(node, ast.Attribute) and is_in_place(node.attr):
+        elif isinstance(node, ast.Attribute) and is_in_place(node.attr) and not _is_new(node.value):
             names.update(n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))  # x.exp_()
     return frozenset(names)
+
+
+def _is_new(node: ast.expr) -> bool:
+    """Whether an expression makes memory of its own: `torch.zeros(n)` of `torch.zeros(n).index_add_(…)`."""
+    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _MAKING
 
 
 def overwritten(statement: SourceStatement) -> frozenset[str]:
@@ -277,26 +285,25 @@ def bound_value(statement: SourceStatement, name: str) -> ast.expr | None:
     return found[0] if len(found) == 1 else None
 
 
-def written_over_value(statement: SourceStatement, name: str) -> ast.expr | None:
+def written_over_value(statement: ast.stmt | None, name: str) -> ast.expr | None:
     """What a tensor holds after the statement wrote over it, as an expression: `x.exp()` of `x.exp_()`, `x / y` of `x /= y`."""
-    parsed = parse(statement.source)
     made: ast.expr | None = None
-    match parsed.body if parsed is not None else ():
-        case [ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=method)) as call)] if (
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=method)) as call) if (
             owner == name and is_in_place(method) and not method.startswith(("copy_", "set_"))
         ):
             if (
                 method == "fill_diagonal_" and len(call.args) == 1 and not call.keywords
-            ):  # the only one without a form that copies
+            ):  # the one without a form that copies
                 value = ast.unparse(call.args[0])
                 made = ast.parse(f"{name}.diagonal_scatter({name}.new_full((len({name}),), {value}))", mode="eval").body
             else:
                 function = ast.Attribute(ast.Name(name, ast.Load()), method.removesuffix("_"), ast.Load())
                 made = ast.Call(function, call.args, call.keywords)
             made.numguard_original = call  # type: ignore[attr-defined]
-        case [ast.AugAssign(target=ast.Name(id=owner), op=operator, value=value) as statement_] if owner == name:
-            made = ast.BinOp(ast.Name(name, ast.Load()), operator, value)
-            made.numguard_original = statement_  # type: ignore[attr-defined]
+        case ast.AugAssign(target=ast.Name(id=owner), op=operator, value=operand) if owner == name:
+            made = ast.BinOp(ast.Name(name, ast.Load()), operator, operand)
+            made.numguard_original = statement  # type: ignore[attr-defined]
     if made is not None:
         made.numguard_made = True  # type: ignore[attr-defined]
     return made

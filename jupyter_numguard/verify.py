@@ -189,12 +189,19 @@ class _Run:
             self._same_as_user(part, evaluate(before, values, framework, gradient=False), framework)
         pair = _Pair(before, after, guard, framework, part.rtol)
         # What is written in the user's own words may hold dtypes: it is run as it stands.
-        wide = values if part.form is None else [widened(v, framework) for v in values]
+        wide = values if part.form is None and not part.wide else [widened(v, framework) for v in values]
         largest, compared, size = pair.compare(wide, gradient)
         if compared < size and part.rewrite.same_mathematics and part.form is not None:
             self._run_scaled(pair, wide, needed=True)
         elif not compared and part.rewrite.same_mathematics and not _WRITTEN_DTYPE.search("".join(part.compared)):
-            self._run_scaled(pair, [widened(v, framework) for v in values], needed=False)
+            for operands in ([widened(v, framework) for v in values], values):
+                try:
+                    self._run_scaled(pair, operands, needed=False)
+                    break
+                except _Refuted:
+                    raise
+                except Exception:  # what it is written with takes no float64: `torch.zeros(n)`
+                    continue
         return largest, compared, size
 
     def _matched(self, part: Part, form: Form) -> tuple[_Function, _Function, _Function | None, list[Any]]:

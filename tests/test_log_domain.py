@@ -18,8 +18,8 @@ MASKED = (
 )
 
 
-def finite_after(cell: str, variable: str) -> tuple[str, float]:
-    """(the rewritten text, the variable after the edits were made and the cell run plainly)."""
+def finite_after(cell: str, variable: str, number: str = "") -> tuple[str, float]:
+    """(the rewritten text, the variable or another number after the edits were made and the cell run plainly)."""
     rewrite = first_rewrite(cell, variable)
     assert rewrite is not None
     assert rewrite["verified"], rewrite["note"]
@@ -29,7 +29,7 @@ def finite_after(cell: str, variable: str) -> tuple[str, float]:
         lines[edit["line"] - 2 : edit["end_line"] - 1] = edit["after"].split("\n")
     space: dict[str, object] = {}
     exec("\n".join(lines), space)
-    return rewrite["after"], float(space[variable])  # type: ignore[arg-type]
+    return rewrite["after"], float(space[number or variable])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,34 @@ def test_a_name_that_cannot_be_said_any_more_is_not_guessed() -> None:
     texts = [str((d["rewrite"] or {}).get("after")) for f in answers[-1].alarms for d in f["diagnoses"]]
     assert texts
     assert not any("randn" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("total", "weight"),
+    [
+        ("total = torch.zeros(3).index_add_(0, dst, w)", "w / total[dst]"),
+        ("total = torch.zeros(3)\n    total.index_add_(0, dst, w)", "w / (total[dst] + 1e-16)"),
+        ("total = torch.zeros_like(w[:3]).scatter_add(0, dst, w)", "w / total.gather(0, dst)"),
+    ],
+)
+def test_weights_per_group_have_the_groups_largest_score_taken_off(total: str, weight: str) -> None:
+    """A group whose scores are all far below the others keeps its weights: one maximum for all would make it 0/0."""
+    cell = (
+        f"import torch\ndef weights(score, dst):\n    w = torch.exp(score)\n    {total}\n    return {weight}\n"
+        "a = weights(torch.tensor([200.0, 201.0, -300.0, -301.0, 3.0]), torch.tensor([0, 0, 1, 1, 2]))\nfirst = a[2]\n"
+    )
+    text, third = finite_after(cell, "a", "first")
+
+    assert "'amax', include_self=False)" in text
+    assert third == pytest.approx(0.7310586)
+
+
+def test_weights_that_are_read_elsewhere_are_not_shifted() -> None:
+    """The exponentials themselves are returned as well: shifted they would be other numbers."""
+    cell = (
+        "import torch\ndef weights(score, dst):\n    w = torch.exp(score)\n    total = torch.zeros(2).index_add_(0, dst, w)\n"
+        "    return w / total[dst], w\na, w = weights(torch.tensor([200.0, 1.0]), torch.tensor([0, 1]))\n"
+    )
+    rewrite = first_rewrite(cell, "w")
+
+    assert "amax" not in str(rewrite)

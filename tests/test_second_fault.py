@@ -154,6 +154,19 @@ def test_a_value_of_several_exponentials_is_bounded_where_it_is_made() -> None:
     assert "where `logvar` is above 20" in rewrite["note"]
 
 
+def test_a_value_whose_exponential_divides_is_bounded_on_either_side() -> None:
+    """Over exp(-300), which is 0, the likelihood would be Inf: a bound from above alone is no cure."""
+    cell = VAE + (
+        "z, mu, logvar = VAE()(torch.eye(3) * torch.tensor([5.0, -900.0, 1.0]))\n"
+        "nll = ((1 - mu) ** 2 / torch.exp(logvar)).mean()\nloss = nll + (z ** 2).mean()\n"
+    )
+    rewrite = first_rewrite(cell, "z")
+
+    assert rewrite["verified"], rewrite
+    assert "logvar = torch.clamp(logvar, -20.0, 20.0)" in rewrite["after"]
+    assert "where `logvar` is beyond 20 or -20" in rewrite["note"]
+
+
 def test_the_only_exponential_of_a_value_is_bounded_where_it_stands() -> None:
     """Nothing else needs the bound: the rest of the program keeps the value."""
     rewrite = first_rewrite(VAE + "z, mu, logvar = VAE()(torch.eye(3) * 5)\n", "z")

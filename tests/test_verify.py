@@ -213,7 +213,7 @@ def operands(framework: str) -> dict[str, Any]:
         "huge": make([1e300, 1.0], dtype=float64, **leaf), "hidden": make([[True, True]]),
         "h": make([[300.0, 300.0], [2.0, 1.0]], dtype=float16, **leaf),
         "e": make([[15.0, 1.0], [2.0, 1.0]], dtype=float16, **leaf),
-        "attention": torch.nn.MultiheadAttention(2, 1, batch_first=True),
+        "at": make([1, 1]), "attention": torch.nn.MultiheadAttention(2, 1, batch_first=True),
     }  # fmt: skip
 
 

@@ -31,6 +31,11 @@ _CLAMPED: dict[Framework, tuple[str, str]] = {
     "tensorflow": ("tensorflow.minimum", "{}({}, {}.0)"),
     "numpy": ("numpy.minimum", "{}({}, {}.0)"),
 }
+_EITHER: dict[Framework, tuple[str, str]] = {
+    "torch": ("torch.clamp", "-{0}.0, {0}.0"),
+    "tensorflow": ("tensorflow.clip_by_value", "-{0}.0, {0}.0"),
+    "numpy": ("numpy.clip", "-{0}.0, {0}.0"),
+}
 _RATIO = re.compile(r"log|softmax|normali[sz]e")
 
 
@@ -44,9 +49,7 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
             continue  # it is no value that could be bounded on the way
         if function is None or guilty.op != "exp" or x is None or _is_in_ratio(reader, guilty):
             continue
-        yield from _where_it_is_made(
-            reader, guilty, x, f"{function}({{}}, {'max=' if framework == 'torch' else ''}", framework
-        )
+        yield from _where_it_is_made(reader, guilty, x, function, framework)
         for bound in _BOUNDS[_leaves(reader) :]:
             after = form.format(function, reader.text(x), bound)
             pair = compared(reader, guilty.node, guilty.home, x.node, ast.parse(after, mode="eval").body)
@@ -56,8 +59,11 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
             )  # fmt: skip
 
 
-def _where_it_is_made(reader: Reader, guilty: Term, x: Term, clamp: str, framework: Framework) -> Iterator[Change]:
-    """The statement that makes the only variable in the argument, if other exponentials are taken of it."""
+def _where_it_is_made(reader: Reader, guilty: Term, x: Term, function: str, framework: Framework) -> Iterator[Change]:
+    """The statement that makes the only variable in the argument, if other exponentials are taken of it.
+
+    Where one of them divides, the value is bounded from below as well: exp(-200) is 0.
+    """
     names = {n.id for n in ast.walk(x.node) if isinstance(n, ast.Name)} - reader.aliases.keys()
     made = made_of(reader, next(iter(names))) if len(names) == 1 else None
     others = [] if made is None else _others(reader, guilty, made.names)
@@ -68,27 +74,52 @@ def _where_it_is_made(reader: Reader, guilty: Term, x: Term, clamp: str, framewo
     alike = [re.sub(rf"\b({'|'.join(map(re.escape, sorted(made.names)))})\b", name, other) for other in others]
     known = [ast.unparse(guilty.node), *(text for text in alike if _names(text) <= {name, *reader.aliases})]
     before = " + ".join(dict.fromkeys(known))
+    low = any(_divides(text, made.names) for text in (*_texts(reader), *known))
     for bound in _BOUNDS[1:]:
-        text, bounded = made.with_value(f"{clamp}{bound}.0)"), f"{clamp.format(name)}{bound}.0)"
-        if text is not None:
+        rest = (
+            f", {_EITHER[framework][1].format(bound)})"
+            if low
+            else f", {'max=' if framework == 'torch' else ''}{bound}.0)"
+        )
+        clamp = reader.spelled(_EITHER[framework][0]) if low else function
+        text, bounded = made.with_value(f"{clamp}({{}}{rest}"), f"{clamp}({name}{rest}"
+        if clamp is not None and text is not None:
             after = re.sub(rf"\b{re.escape(name)}\b", lambda _, b=bounded: b, before)  # type: ignore[misc]
+            beyond = f"abs({name}) > {bound}" if low else f"{name} > {bound}"
             yield Change(
-                guilty.home, guilty.node, ast.unparse(guilty.node), (before, after), framework, f"{name} > {bound}",
-                where=f"where `{made.name or name}` is above {bound}", instead=(made.statement, text), rebound=(name, bounded),
-                covers=covers,
+                guilty.home, guilty.node, ast.unparse(guilty.node), (before, after), framework, beyond,
+                where=f"where `{made.name or name}` is {f'beyond {bound} or -{bound}' if low else f'above {bound}'}",
+                instead=(made.statement, text), rebound=(name, bounded), covers=covers,
             )  # fmt: skip
 
 
 def _others(reader: Reader, guilty: Term, names: frozenset[str]) -> list[str]:
     """Other exponentials of the value in the cells that are known, under any name that it was handed on by."""
-    whole = dict.fromkeys([reader.path.source, *(c.source for c in reader.path.callers)])
-    cells = "\n".join(whole)
-    texts = [*whole, *(s.source for s in reader.sequence if s.source not in cells)]
-    found = [ast.unparse(call) for text in texts for call in _exponentials(text, names)]
+    found = [ast.unparse(call) for text in _texts(reader) for call in _exponentials(text, names)]
     mine = ast.unparse(guilty.node)
     if mine in found:
         found.remove(mine)
     return list(dict.fromkeys(found))
+
+
+def _texts(reader: Reader) -> list[str]:
+    """The cells that are known, and the statements of others."""
+    whole = dict.fromkeys([reader.path.source, *(c.source for c in reader.path.callers)])
+    cells = "\n".join(whole)
+    return [*whole, *(s.source for s in reader.sequence if s.source not in cells)]
+
+
+def _divides(text: str, names: frozenset[str]) -> bool:
+    """Whether an exponential of the value is a divisor somewhere, or one of its negative is taken."""
+    parsed = parsed_cell(text)
+    for node in (n for s in (parsed.body if parsed is not None else ()) for n in ast.walk(s)):
+        if (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Div)
+            and any(_exponentials(ast.unparse(node.right), names))
+        ):
+            return True
+    return any(isinstance(n, ast.USub) for call in _exponentials(text, names) for n in ast.walk(call))
 
 
 def _exponentials(text: str, names: frozenset[str]) -> Iterator[ast.Call]:
