@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from jupyter_numguard.change import Change, compared
 from jupyter_numguard.handed import made_of, parsed_cell
 from jupyter_numguard.matching import Reader
-from jupyter_numguard.model import Framework, SourceStatement
+from jupyter_numguard.model import CallingScope, Framework, SourceStatement
 from jupyter_numguard.terms import Term, overwriting, parse, targets
 
 FIXES = {"NG203", "NG204"}
@@ -36,7 +36,7 @@ _EITHER: dict[Framework, tuple[str, str]] = {
     "tensorflow": ("tensorflow.clip_by_value", "-{0}.0, {0}.0"),
     "numpy": ("numpy.clip", "-{0}.0, {0}.0"),
 }
-_RATIO = re.compile(r"log|softmax|normali[sz]e")
+_RATIO = re.compile(r"log(1p|2|10|_softmax)?|softmax|normali[sz]e")
 
 
 def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
@@ -151,13 +151,25 @@ def _is_in_ratio(reader: Reader, guilty: Term) -> bool:
                     return True
             elif (
                 isinstance(node, ast.Call)
-                and _RATIO.search(ast.unparse(node.func).rsplit(".", 1)[-1])
+                and _RATIO.fullmatch(ast.unparse(node.func).rsplit(".", 1)[-1])
                 and any(_holds(part, mine, made) for part in ast.iter_child_nodes(node))
             ):
                 return True
         if parsed is not None and any(_holds(s, mine, made) for s in parsed.body):
             made |= targets(statement)
             made |= _written_to(statement)
+    return bool(reader.path.callers) and _is_compared_by_caller(reader.path.callers[0])
+
+
+def _is_compared_by_caller(scope: CallingScope) -> bool:
+    """Whether what the function returned is a divisor there, or its logarithm taken."""
+    names, parsed = targets(scope.call), parsed_cell(scope.source)
+    for node in (n for s in (parsed.body if parsed is not None else ()) for n in ast.walk(s)):
+        is_log = isinstance(node, ast.Call) and _RATIO.fullmatch(ast.unparse(node.func).rsplit(".", 1)[-1])
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _holds(node.right, set(), set(names)):
+            return True
+        if is_log and any(_holds(part, set(), set(names)) for part in ast.iter_child_nodes(node)):
+            return True
     return False
 
 

@@ -115,7 +115,7 @@ def _no_longer_needed(reader: Reader, domain: _LogDomain, home: int) -> set[int]
 
 class _LogDomain:
     """Writes logarithms of terms for statement `home`; `used` are the operations that they went through,
-    `said` the user's expressions that they are made of."""
+    `said` the exponents as they are said there."""
 
     def __init__(self, reader: Reader, framework: Framework, home: int) -> None:
         self.reader = reader
@@ -155,6 +155,8 @@ class _LogDomain:
         if x is None or term.op == "log":
             return None
         if term.op == "exp":
+            said = self.reader.said(x, self.home)
+            self.said += [ast.unparse(said.node)] if said is not None else []
             return self._said(x, "({})")
         inner = self.log(x, depth + 1)
         if inner is None:
@@ -210,7 +212,6 @@ class _LogDomain:
         said = self.reader.said(term, self.home)
         if said is None:
             return None
-        self.said.append(ast.unparse(said.node))
         return form.format(self.reader.text(said))
 
     def _along(self, term: Term) -> str | None:

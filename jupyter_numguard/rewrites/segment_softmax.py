@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,10 +108,11 @@ def _is_used_so_only(reader: Reader, guilty: Term, total: _Total, quotient: Term
     inside = {id(n) for n in ast.walk(quotient.node)}
     for at in range(guilty.home - 1, -1, -1):
         nodes = {id(n): n for e in expressions(reader.sequence[at]) for n in ast.walk(e)}
+        left_out = inside | {id(part) for n in nodes.values() for part in _only_its_shape(n)}
         reads = {
             n.id
             for n in nodes.values()
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in inside
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in left_out
         }
         if at != total.home and reads & names:
             return False
@@ -119,10 +121,20 @@ def _is_used_so_only(reader: Reader, guilty: Term, total: _Total, quotient: Term
     return True
 
 
+def _only_its_shape(node: ast.AST) -> list[ast.expr]:
+    """What an expression asks for its shape and not for its values: e in `e.size(1)`, `index.expand_as(e)`."""
+    match node:
+        case ast.Attribute(value=value, attr="size" | "shape" | "dtype" | "device" | "ndim"):
+            return [value]
+        case ast.Call(func=ast.Attribute(attr="expand_as" | "zeros_like"), args=args):
+            return list(args)
+    return []
+
+
 def _shifted(reader: Reader, guilty: Term, x: Term, quotient: Term, total: _Total) -> Iterator[Change]:
     same: dict[str, ast.expr] = dict.fromkeys(targets(reader.sequence[guilty.home]), x.node)
     same |= {ast.unparse(guilty.node): x.node}
-    zeros, index = _put(total.zeros, same), _put(total.index, same)
+    zeros, index = _put(total.zeros, same), _put(_before(reader, total, guilty), same)
     origin, score = reader.path.origin, copy.deepcopy(x.node)
     rank = len(origin.operands[0].shape) if origin is not None and origin.operands else 1
     if total.method == "index_add" and rank > 1:
@@ -143,6 +155,7 @@ def _shifted(reader: Reader, guilty: Term, x: Term, quotient: Term, total: _Tota
     ):  # of the scores' dtype, whatever that is
         wide = _call(score, "new_zeros", *zeros.args)
     other = ast.BinOp(score, ast.Sub(), _put(plain, {ast.unparse(zeros): wide}))
+    total = dataclasses.replace(total, index=_before(reader, total, guilty))
     compared = tuple(_quotient(tuple(same), argument, wide, total) for argument in (score, other))
     node, after = x.node, ast.unparse(shifted)
     if quotient.home == guilty.home:  # both exponentials stand in it
@@ -154,6 +167,12 @@ def _shifted(reader: Reader, guilty: Term, x: Term, quotient: Term, total: _Tota
         guilty.home, node, after, (compared[0], compared[1]), "torch", guard, wide=True,
         where="where the sum overflows, or what was added is more than 1e-5 of it" if guard else "",
     )  # fmt: skip
+
+
+def _before(reader: Reader, total: _Total, guilty: Term) -> ast.expr:
+    """The index as it can be said where the exponential stands: a name that is bound later as what it is bound to."""
+    meant = reader.definition(reader.term(total.index, total.home))
+    return meant.node if meant is not None and meant.home < guilty.home else total.index
 
 
 def _quotient(written: tuple[str, ...], argument: ast.expr, zeros: ast.expr, total: _Total) -> str:
