@@ -16,6 +16,8 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from operator import mul
 from typing import Any
 
 from .aftermath import BrokenError, UnprovenError, computed, second_fault
@@ -242,8 +244,8 @@ class _Run:
             _Refuted: They differ, or there is no scale at which the original is finite.
         """
         gradient = pair.framework != "numpy"
-        for scale in (0.25, 2.0**-6, 2.0**-12, 2.0**-40, None):
-            smaller = [_scaled(v, scale) if _is_real(v, pair.framework) else v for v in values]
+        for tamed in _TAMED:
+            smaller = [tamed(v) if _is_real(v, pair.framework) else v for v in values]
             if (
                 evaluate(pair.before, smaller, pair.framework, gradient=gradient).is_finite()
                 and (pair.compare(smaller, gradient)[1])
@@ -345,13 +347,25 @@ class _Pair:
         return compare(run[0], run[1], guarded, self.rtol)
 
 
-def _scaled(value: Any, scale: float | None) -> Any:
-    """The operand times `scale`; None: over its largest magnitude."""
-    return (
-        value * scale
-        if scale is not None
-        else value / max(float(abs(value).max() if value.ndim else abs(value)), 1e-30)
-    )
+def _normalised(value: Any) -> Any:
+    """Over its largest magnitude."""
+    import numpy
+
+    alone = value.detach() if hasattr(value, "detach") else value
+    return value / max(float(numpy.max(numpy.abs(numpy.asarray(alone)), initial=0.0)), 1e-30)
+
+
+def _rooted(value: Any) -> Any:
+    """The magnitudes nearer to 1, the signs as they are."""
+    return abs(value) ** 2.0**-10 * (value / (abs(value) + 1e-30))
+
+
+# Smaller makes an exponential finite; a product of many needs factors near 1.
+_TAMED: tuple[Callable[[Any], Any], ...] = (
+    *(partial(mul, scale) for scale in (0.25, 2.0**-6, 2.0**-12, 2.0**-40)),
+    _normalised,
+    _rooted,
+)
 
 
 def _is_operand(value: object, framework: Framework) -> bool:

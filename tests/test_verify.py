@@ -58,6 +58,12 @@ def test_verified_says_finite_gradient_and_how_close() -> None:
         ("NG203", "exp", "numpy", "y = np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)", np.array([[800.0, 1.0]])),
         ("NG203", "exp", "numpy", "y = np.log(np.sum(np.exp(x)))", np.array([1000.0, 1000.5], np.float32)),
         ("NG201", "log", "tensorflow", "y = tf.math.log(tf.nn.softmax(x))", tf.constant([[200.0, 0.0]])),
+        # No smaller operands make a long product finite, and a running one passes through numbers with few digits.
+        ("NG205", "log", "torch", "y = torch.log(torch.prod(x))", torch.linspace(0.001, 0.9, 2000)),
+        ("NG205", "log", "numpy", "y = np.log(np.prod(x))", np.linspace(0.001, 0.9, 2000)),
+        ("NG205", "log", "tensorflow", "y = tf.math.log(tf.reduce_prod(x))", tf.linspace(0.001, 0.9, 2000)),
+        ("NG205", "log", "numpy", "y = np.log(np.cumprod(x))", np.linspace(0.9, 0.1, 2000)),
+        ("NG205", "log", "numpy", "y = np.log(np.prod(x, axis=0))", np.full((100, 2), [1e-4, 10**-3.2315])),
         ("NG203", "exp", "tensorflow", "y = tf.exp(x) / tf.reduce_sum(tf.exp(x))", tf.constant([200.0, 0.0])),
     ],
 )

@@ -3,6 +3,7 @@
 FIXES = {"NG205", "NG208"}
 BENIGN = [([0.5, 0.25, 0.9], 0)]
 STRESS = [([1e-30] * 20, 0)]
+NEIGHBOURHOOD = "where the product has lost its digits (below 1e-290)"
 
 
 def before_torch(torch, x, dim):
@@ -27,3 +28,15 @@ def before_numpy(np, x, dim=None):
 
 def after_numpy(np, x, dim=None):
     return np.cumsum(np.log(x), axis=dim)
+
+
+def guarded_torch(torch, x, dim):
+    return torch.abs(torch.cumprod(x, dim)) < 1e-290
+
+
+def guarded_tensorflow(tf, x, dim=0):
+    return tf.abs(tf.math.cumprod(x, axis=dim)) < 1e-290
+
+
+def guarded_numpy(np, x, dim=None):
+    return np.abs(np.cumprod(x, axis=dim)) < 1e-290
