@@ -64,6 +64,13 @@ _NOT_ENTERED = {
     "pandas": "its backend opens what holds columns; the rest is caches",
     "tensorflow": "its backend opens what holds values; the rest leads to every graph",
     "torch.fx": "graphs of symbols",
+    "scipy.stats._distn_infrastructure": "distributions: their bounds and constructors' words are infinite by design",
+    "scipy.stats._continuous_distns": "as a frozen distribution",
+    "scipy.stats._discrete_distns": "as a frozen distribution",
+    "scipy.stats._levy_stable": "as a frozen distribution",
+    "scipy.stats._multivariate": "as a frozen distribution",
+    "scipy.stats._distribution_infrastructure": "as a frozen distribution",
+    "scipy.stats._new_distributions": "as a frozen distribution",
 }
 _HOLDERS = frozenset({"types", "argparse"})  # SimpleNamespace, Namespace: attributes are what the user put there
 _NOT_ENTERED_PREFIXES = (*(f"{name}." for name in _NOT_ENTERED), "torch._")  # torch._dynamo, …: compilers' bookkeeping

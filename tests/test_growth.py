@@ -49,6 +49,20 @@ for t in range(200):
     h = h @ W
 """
 
+FIRST_STEP = """import torch
+torch.manual_seed(0)
+layer = torch.nn.Linear(10, 1)
+with torch.no_grad():
+    layer.weight.normal_(0, 1e20)
+opt = torch.optim.SGD(layer.parameters(), lr=0.1)
+x, y = torch.randn(16, 10), torch.randn(16, 1)
+for step in range(3):
+    opt.zero_grad()
+    loss = ((layer(x) - y) ** 2).mean()
+    loss.backward()
+    opt.step()
+"""
+
 
 @pytest.fixture(scope="module")
 def findings() -> dict[str, list[dict[str, Any]]]:
@@ -60,6 +74,7 @@ def findings() -> dict[str, list[dict[str, Any]]]:
         "by hand": BY_HAND,
         "recurrence": RECURRENCE,
         "later": LATER,
+        "first step": FIRST_STEP,
     }
     answers = run([{"cells": [source], "traced": None} for source in programs.values()])
     return {name: cells[0].alarms for name, cells in zip(programs, answers, strict=True)}
@@ -148,6 +163,14 @@ def test_divergence_is_told_with_its_growth(findings: dict[str, list[dict[str, A
 
     assert "NG701" == best["rule"]
     assert " grew from " in best["evidence"]
+
+
+def test_what_overflows_in_the_first_forward_pass_has_not_diverged(findings: dict[str, list[dict[str, Any]]]) -> None:
+    """Before any step there is the initialisation alone; a history of two values within it is no training."""
+    alarm = findings["first step"][0]
+
+    assert (alarm["origin"]["occurrence"], alarm["diagnoses"][0]["category"]) == (1, "C8")
+    assert "C7" not in [d["category"] for d in alarm["diagnoses"]]
 
 
 def test_numbers_of_the_evidence_are_points_of_a_recorded_history(findings: dict[str, list[dict[str, Any]]]) -> None:

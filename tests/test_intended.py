@@ -116,6 +116,11 @@ NUMPY = {
         "import numpy as np",
         "x = np.array([1.0, np.nan, 3.0])\nx = x[~np.isnan(x)]\nm = np.nanmean([1.0, float('nan')])",
     ],
+    "distributions of scipy, whose bounds are infinite": [
+        "import numpy as np\nfrom scipy import stats\nfrom scipy.stats import norm, poisson",
+        "d = stats.norm(0.0, 2.0)\nl = d.logpdf(np.array([0.0, 60.0])).sum()",
+        "m = stats.multivariate_normal(np.zeros(2), np.eye(2))\nk = poisson.logpmf(3, mu=2.0)",
+    ],
 }
 TENSORFLOW = {
     "attention with -inf written into the logits": [

@@ -89,6 +89,8 @@ def detect(path: LineagePath) -> Evidence | None:
     if origin is None or origin.kind != "op":
         return None
     grown = diverged(path)
+    if origin.occurrence == 1 and origin.phase == "forward":  # two points of a history are then not of two steps
+        grown = tuple(hit for hit in grown if hit[1].points > 2)
     if origin.op not in _ARITHMETIC:  # an exponential grows by factors where its argument grows by steps
         grown = tuple(hit for hit in grown if hit[0].role != "result")
     if grown and is_training(path):

@@ -40,7 +40,16 @@ from jupyter_numguard.model import Category, Evidence, LineagePath
 from jupyter_numguard.rules._recognise import certain, failing, operand
 
 CATEGORY = Category.C4
-_OPS = {"cross_entropy", "mse_loss", "l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"}
+_OPS = {
+    "cross_entropy",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "kl_div",
+}
 
 
 def detect(path: LineagePath) -> Evidence | None:
