@@ -1,7 +1,7 @@
 """A fault planted into each operation of a TensorFlow training step, in turn, is told as that operation's.
 
-The step's results are looked at closely only when something non-finite left it: what waits for that must not be lost, whatever
-its size, and a screen that is wrong must tell nothing.
+The step's results are looked at closely only when something non-finite left it, and are worked out once more for that: they must
+come out as they were, and a screen that is wrong must tell nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-
-from jupyter_numguard.backends.tensorflow import flagging  # noqa: E402
 
 from .test_record_tensorflow import Run  # noqa: E402
 
@@ -44,11 +42,9 @@ def step(x, where):
 _LINES = {1: 14, 2: 15, 3: 9, 4: 17, 5: 18, 6: 21, 7: 23, 8: 24}  # of each place
 
 
-@pytest.mark.parametrize("held", [flagging.MAX_HELD, 4096, 0], ids=["all", "some", "none"])
 @pytest.mark.parametrize("place", _LINES)
-def test_each_operation_of_a_step_is_named(place: int, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Line and step, whether all results, some or none of them wait for the end of the step."""
-    monkeypatch.setattr(flagging, "MAX_HELD", held)
+def test_each_operation_of_a_step_is_named(place: int) -> None:
+    """Line and step."""
     run = Run(_STEP, f"for i in range(3):\n    loss = step(tf.ones((5, 8)), tf.constant({place} if i == 2 else 0))")
     told = [e for name in ("w", "b", "u", "loss") for e in run.origins(name)]
 

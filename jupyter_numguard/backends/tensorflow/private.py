@@ -103,6 +103,16 @@ def cond_by_call(predicate: Any, then: Callable[[], Any], otherwise: Callable[[]
     return result
 
 
+def repeat_in_graph(op: Any, inputs: list[Any]) -> list[Any]:
+    """The same operation on other operands, in the graph that is being built: its results."""
+    attributes = {name: value for name, value in op.node_def.attr.items() if not name.startswith("_")}
+    with ops.device(op.device or None):
+        made = ops.get_default_graph()._create_op_internal(
+            op.type, inputs, [t.dtype for t in op.outputs], name=op.type, attrs=attributes, op_def=op.op_def
+        )
+    return list(made.outputs)
+
+
 def host_tensor(value: Any, dtype_enum: int) -> Any:
     """An eager tensor in host memory with a copy of `value`, whatever graph or device scope is active."""
     return EagerTensor(np.array(value), "/" + _HOST, dtype_enum)
