@@ -31,6 +31,7 @@ PURE = frozenset(
     cov corrcoef flip fliplr flipud logcumsumexp cumulative_logsumexp accumulate
     clone diagonal diagonal_scatter new_full new_zeros diag index_add scatter_add scatter_reduce scatter
     det logdet slogdet sin cos tan sinh cosh atan atan2 erf floor ceil round reduce normalize tiny
+    pdf pmf cdf sf logpdf logpmf logcdf logsf
     """.split()
 )
 # Python's own functions that only compute; the run gives them to the expression.

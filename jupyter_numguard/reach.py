@@ -165,7 +165,16 @@ def library_names(namespace: Mapping[str, object]) -> dict[str, tuple[str, objec
                     }
                 own = f"{module}.{getattr(value, '__name__', name)}"
                 out[name] = (public.get(id(value), own), value)
+        elif type(value).__module__.startswith("scipy.stats.") and (public_name := _distribution(value)) is not None:
+            out[name] = (public_name, value)
     return out
+
+
+def _distribution(value: object) -> str | None:
+    """ "scipy.stats.poisson" of that object, which is a library's as a function is; None of a frozen distribution."""
+    name = vars(value).get("name")
+    public = f"scipy.stats.{name}"
+    return public if isinstance(name, str) and _resolved(public) is value else None
 
 
 def _public_module(name: str) -> str:

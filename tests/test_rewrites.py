@@ -113,6 +113,15 @@ def after(code: str, op: str, *sources: str, **kw: Any) -> str | None:
     return found[0].source if found else None
 
 
+def test_the_logarithm_of_a_density_is_the_distributions_own() -> None:
+    """Also where a statement before made it; a class of the user's with a `pdf` has perhaps no `logpdf`."""
+    kw: Any = {"framework": "numpy", "aliases": (("np", "numpy"), ("norm", "scipy.stats.norm"))}
+
+    assert "y = -norm.logpdf(x, scale=s)" == after("NG101", "log", "y = -np.log(norm.pdf(x, scale=s))", **kw)
+    assert "y = norm.logsf(x)" == after("NG101", "log", "y = np.log(p)", "p = norm.sf(x)", **kw)
+    assert "logpdf" not in (after("NG101", "log", "y = np.log(mine.pdf(x))", **kw) or "")
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [

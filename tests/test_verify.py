@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ from jupyter_numguard.rewrite import Proposal, load_rewrites
 from jupyter_numguard.verify import Verdict, verifier
 
 EXECUTION = ExecutionRef(1)
-MODULES = {"torch": torch, "F": F, "np": np, "tf": tf, "nn": torch.nn}
+MODULES = {"scipy": scipy, "torch": torch, "F": F, "np": np, "tf": tf, "nn": torch.nn}
 
 
 def proposal(code: str, op: str, *sources: str, framework: Any = "torch") -> Proposal:

@@ -62,6 +62,7 @@ _BUILTINS = {
     "bool": bool,
     "complex": complex,
 }
+_OF_DISTRIBUTION = frozenset("pdf pmf cdf sf".split())
 _CONTAINERS = (list, tuple, dict, str)
 _ARRAY_ATTRIBUTES = frozenset("T real imag shape size ndim dtype".split())
 
@@ -171,6 +172,15 @@ def is_pandas(value: Any, *names: str) -> bool:
     return kind.__module__.split(".")[0] == "pandas" and kind.__name__ in names
 
 
+def _has_formula(value: Any, method: str) -> bool:
+    """Whether a value is a distribution of scipy.stats, frozen or not, that computes this without integrating (it may warn)."""
+    if not type(value).__module__.startswith("scipy.stats._"):
+        return False
+    distribution = type(vars(value).get("dist", value))
+    written = (f"_{method}", f"_log{method}", "_cdf" if method == "sf" else "", "_pmf" if method == "pmf" else "")
+    return distribution.__module__.startswith("scipy.stats._") and not vars(distribution).keys().isdisjoint(written)
+
+
 def _attribute(value: Any, name: str) -> Any:
     """A plain attribute: no property, no `__getattr__`."""
     if isinstance(value, types.ModuleType):
@@ -208,6 +218,11 @@ def _call(node: ast.Call, frame: FrameType) -> Any:
         if type(owner) is np.ndarray or isinstance(owner, np.generic):
             args, kwargs = _arguments(node, frame)
             _refuse_what_warns(node.func.attr, owner, args, kwargs)
+            return getattr(owner, node.func.attr)(*args, **kwargs)
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _OF_DISTRIBUTION:
+        owner = _evaluate(node.func.value, frame)
+        if _has_formula(owner, node.func.attr):
+            args, kwargs = _arguments(node, frame)
             return getattr(owner, node.func.attr)(*args, **kwargs)
     function: Any = _BUILTINS.get(node.func.id) if isinstance(node.func, ast.Name) else None
     if function is None or name_or_none(node.func, frame) not in (None, function):
