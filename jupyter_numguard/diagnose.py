@@ -69,9 +69,9 @@ def _shared(found: Sequence[tuple[Category, RewriteAdvice | None]]) -> list[Rewr
     All are of one failing operation. Of data, divergence, initialisation and misuse (C6 to C9) no rewrite of it is right.
     """
     out = [rewrite for _, rewrite in found]
-    if found and found[0][0] in OF_THE_OPERATION and (out[0] is None or not out[0].verified):
+    if found and found[0][0] in OF_THE_OPERATION and out[0] is None:
         others = (r for category, r in found if category in OF_THE_OPERATION and r is not None and r.verified)
-        out[0] = next(others, out[0])
+        out[0] = next(others, None)
     return out
 
 

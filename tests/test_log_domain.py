@@ -48,6 +48,30 @@ def test_a_ratio_of_masked_exponentials_is_a_difference_of_logarithms(cell: str,
     assert float(wanted.mean()) == pytest.approx(loss, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        (
+            "import torch\nz = torch.tensor([[1.0], [-1.0]])\nsim = torch.exp(z @ z.T / 0.005)\nsim.fill_diagonal_(0.0)\n"
+            "loss = -torch.log(sim.diagonal(1) / sim.sum(1)[:1]).sum()\n",
+            0.0,
+        ),
+        (
+            "import torch\na, b = torch.tensor([200.0]), torch.tensor([1.0])\ne = torch.cat([torch.exp(a), torch.exp(b)])\n"
+            "loss = torch.log(e).sum()\n",
+            201.0,
+        ),
+        (
+            "import torch\na = torch.tensor([200.0])\ne = torch.exp(a)\nloss = torch.log(torch.sqrt(e) * 2.0).sum()\n",
+            100.693147,
+        ),
+    ],
+)
+def test_masked_joined_and_rooted_exponentials_have_their_own_logarithms(cell: str, wanted: float) -> None:
+    """What is masked counts as nothing, not as one; each joined part is its own; a root halves."""
+    assert wanted == pytest.approx(finite_after(cell, "loss")[1], abs=1e-4)
+
+
 def test_softmax_of_what_was_written_over_is_that_of_what_it_was() -> None:
     """After `w.exp_()` the name holds exponentials: the rewrite says what they were made of."""
     cell = "import torch\nscores = torch.tensor([[200.0, 1.0]])\nw = scores * 2\nw.exp_()\np = w / w.sum(1, keepdim=True)\n"

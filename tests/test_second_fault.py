@@ -77,6 +77,19 @@ def test_a_second_fault_of_the_same_kind_is_rewritten_too(cell: str, variable: s
     assert f"Line {max(lines)} changes as well" in rewrite["note"]
 
 
+def test_the_statement_that_makes_the_second_inf_is_guarded_not_the_sum_that_shows_it() -> None:
+    """Both logarithms of a probability that is 0 or 1 fail, in two lines; their sum is where it is seen."""
+    cell = (
+        "import torch\ndef bce(p, t):\n    pos = t * torch.log(p)\n    neg = (1 - t) * torch.log(1 - p)\n"
+        "    return -(pos + neg).sum()\n"
+        "loss = bce(torch.tensor([0.0, 1.0, 0.5]), torch.tensor([1.0, 0.0, 1.0]))\n"
+    )
+    rewrite = first_rewrite(cell, "loss")
+
+    assert rewrite["verified"], rewrite
+    assert {4, 5} == {edit["line"] for edit in rewrite["edits"]}
+
+
 def test_two_faults_in_one_statement_are_guarded_together() -> None:
     """A logarithm and a quotient of the same variance: one guard alone leaves the statement non-finite."""
     cell = "import numpy as np\ndef nll(d, v):\n    return np.log(v) + d / v\n"
@@ -118,7 +131,7 @@ def test_the_first_diagnosis_has_the_rewrite_that_was_verified() -> None:
     """No logits can be named here (dropout): the guard of the same logarithm is shown, and says where it changes values."""
     cell = (
         "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
-        "        self.drop = nn.Dropout(0.1)\n    def forward(self, z):\n        z = self.drop(z)\n"
+        "        self.drop = nn.Dropout(0.0)\n    def forward(self, z):\n        z = self.drop(z)\n"
         "        return torch.softmax(z, -1)\nnet = Net()\np = net(torch.tensor([[300.0, 1.0], [2.0, 1.0]]))\n"
         "logp = torch.log(p[:, 1])\n"
     )
