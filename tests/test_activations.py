@@ -76,10 +76,14 @@ def test_a_models_own_activation_is_told(cells: list[str], variable: str, rule: 
     [
         [POLICY.replace("F.softmax(h, dim=-1)", "F.relu(h)"), "logp = torch.log(pi(state))\n"],
         [POLICY.replace("F.softmax(h, dim=-1)", "F.softmax(h, dim=-1) - 1"), "logp = torch.log(pi(state) + 1)\n"],
+        [
+            POLICY.replace("        return", "        if len(x) < 9:\n            return F.relu(h)\n        return"),
+            "logp = torch.log(pi(state))\n",
+        ],
     ],
 )
 def test_a_model_that_ends_in_something_else_is_not_taken_for_one(cells: list[str]) -> None:
-    """Zeros of a ReLU, and a softmax that the forward goes on from, have a logarithm of zero and no more."""
+    """Zeros of a ReLU, a softmax that is gone on from or returned in another case only: a logarithm of zero and no more."""
     assert first(cells, "logp")["rule"] == "NG101"
 
 

@@ -119,3 +119,12 @@ def test_weights_that_are_read_elsewhere_are_not_shifted() -> None:
     rewrite = first_rewrite(cell, "w")
 
     assert "amax" not in str(rewrite)
+
+
+def test_a_guarded_logarithm_in_place_still_writes_to_the_same_memory() -> None:
+    """Another name of the tensor sees the result: a guard that made a copy would leave it as it was."""
+    cell = "import torch\nx = torch.tensor([0.0, 1.0])\nseen = x\nx.log_()\nleast = seen.min()\n"
+    text, least = finite_after(cell, "x", "least")
+
+    assert "x.clamp_(min=1e-12).log_()" == text
+    assert -27.631021 == pytest.approx(least)
