@@ -111,3 +111,20 @@ def step(x):
     run = Run(cell, "for i in range(3):\n    loss = step(tf.constant(float(i)))")
 
     assert (0, 5, "exp", 2) == (*run.place(run.origins("w")[0]), run.origins("w")[0].op, run.origins("w")[0].occurrence)
+
+
+def test_what_a_function_absorbed_is_the_origin_of_a_gradient_taken_outside() -> None:
+    """As above, with the tape in eager code: nothing non-finite leaves the function, only its gradient is lost."""
+    cell = """import tensorflow as tf
+w = tf.Variable([1.0, 100.0])
+@tf.function
+def loss_of(x):
+    y = tf.exp(w * x)
+    return tf.reduce_sum(tf.where(w < 50.0, y, 0.0))"""
+    steps = """for i in range(3):
+    with tf.GradientTape() as tape:
+        loss = loss_of(tf.constant(float(i)))
+    g = tape.gradient(loss, w)"""
+    run = Run(cell, steps)
+
+    assert (0, 5, "exp", "forward", 2) == run.said("g")

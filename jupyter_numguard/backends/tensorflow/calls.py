@@ -73,6 +73,8 @@ class Calls:
                     growing.note_result(site, value, site.count)
             else:
                 event = self._lost_loss(flagged, frame, eager) or self._event_of_result(flagged, index, inputs)
+                if event is None and flagged.is_handed_on(index):
+                    continue
                 if event is None:
                     eager.on_op(op, inputs, [tensor], frame)
                 else:

@@ -155,6 +155,10 @@ class FlaggedGraph:
         """The nodes whose values some graph tensors hold."""
         return frozenset().union(*(self.of.get(getattr(t, "name", ""), ()) for t in tensors))
 
+    def is_handed_on(self, index: int) -> bool:
+        """Whether an output is no result of the function's, but what its gradient needs: no variable ever holds it."""
+        return index < len(self.graph.outputs) and not self.nodes_of([self.graph.outputs[index]]) <= self.outs
+
     def when(self, node: int) -> float:
         """When the node was first non-finite; 0 if never."""
         nan, inf = self.times[node][0], self.times[node][1]
