@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from .attempt import trier
 from .diagnose import diagnose
 from .findings import Explained
 from .model import Diagnosis, Finding, Origin, Place
+from .once_more import OnceMore
 from .purity import holds_layers
 from .reach import library_names
 from .rewrite import load_rewrites
@@ -17,7 +18,6 @@ from .samples import copies_of, may_take_gradient
 from .small_functions import functions_of
 from .surroundings import with_surroundings
 from .terms import aliases_of
-from .tried_settings import Train
 from .verify import verifier
 
 
@@ -25,14 +25,14 @@ def diagnosed(
     explained: Sequence[Explained],
     roots: Mapping[str, object],
     cell: str,
-    train: Callable[[Explained], Train | None] = lambda e: None,
+    once_more: OnceMore | None = None,
 ) -> tuple[Finding, ...]:
     """Each finding with its diagnoses; findings of one origin share them, gradients apart from values.
 
     Args:
         roots: The notebook's namespace.
         cell: The text of the cell that ended.
-        train: What trains once more for a finding, None if nothing can.
+        once_more: The runs of the cell on copies; None where there can be none.
     """
     if not explained:
         return ()
@@ -51,7 +51,7 @@ def diagnosed(
         same = (origin, of_gradient, e.path.others)
         if same not in known:
             try:
-                known[same] = _diagnoses(e, origin, roots, cell, aliases, modules, train(e))
+                known[same] = _diagnoses(e, origin, roots, cell, aliases, modules, once_more)
             except Exception:  # whatever a strange value or source raises: where it failed is worth more than why
                 known[same] = ()
         out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
@@ -65,7 +65,7 @@ def _diagnoses(
     cell: str,
     aliases: tuple[tuple[str, str], ...],
     modules: Mapping[str, object],
-    train: Train | None,
+    once_more: OnceMore | None,
 ) -> tuple[Diagnosis, ...]:
     path = dataclasses.replace(e.path, aliases=aliases, taken=frozenset(roots))
     samples = dict(e.samples)
@@ -79,4 +79,7 @@ def _diagnoses(
             function_named=functions_of(roots),
         )  # fmt: skip
         tried = trier(samples, modules, aliases_of(path), path.framework)
+        if once_more is not None:
+            run = once_more.verifying(e, run)
+    train = once_more.train(e) if once_more is not None else None
     return diagnose(path, load_rules(), load_rewrites(), run, tried, train)

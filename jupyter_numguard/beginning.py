@@ -1,15 +1,15 @@
-"""What a traced training cell began with: copies of what its code may read, to train once more with another setting.
+"""What a traced cell began with: copies of what its code may read, to run it once more with another setting or a rewrite.
 
     net, opt    as they were before the first step: afterwards they are NaN, and nobody can go back
     X, y        of a cell before
 
-Only where the source looks like training, at most `MAX_BYTES`, and gone with the cell.
+At most `MAX_BYTES`, and gone with the cell.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
 
@@ -40,17 +40,15 @@ class Beginning:
     draws: list[Callable[[], None]] = field(default_factory=list)
 
 
-def beginning_of(raw: str, roots: Mapping[str, object], home: object) -> Beginning | None:
-    """Copies of what a cell's code may read; None where it does not look like training. Cost: the copies.
+def beginning_of(raw: str, roots: Mapping[str, object], home: object) -> Beginning:
+    """Copies of what a cell's code may read. Cost: the copies.
 
     Args:
         raw: The cell's text.
         roots: The user's names before the cell runs.
         home: The globals of the user's functions.
     """
-    names, functions = _reached(raw, roots, home)
-    if not _looks_like_training(raw, functions):
-        return None
+    names, _ = _reached(raw, roots, home)
     out = Beginning()
     libraries = library_names(roots)
     twins = Twins(libraries, trains=True, limit=MAX_BYTES)
@@ -67,7 +65,8 @@ def beginning_of(raw: str, roots: Mapping[str, object], home: object) -> Beginni
 
 def looks_like_training(raw: str, roots: Mapping[str, object], home: object) -> bool:
     """Whether a cell, or a function that it reaches, takes steps; by their words."""
-    return _looks_like_training(raw, _reached(raw, roots, home)[1])
+    functions = _reached(raw, roots, home)[1]
+    return bool(_TRAINS.search(raw)) or any(not _TRAINING_WORDS.isdisjoint(words_of(f.__code__)) for f in functions)
 
 
 def _reached(raw: str, roots: Mapping[str, object], home: object) -> tuple[set[str], list[FunctionType]]:
@@ -84,10 +83,6 @@ def function_behind(value: object) -> FunctionType | None:
         return None
     found = getattr(value, "python_function", None)
     return found if isinstance(found, FunctionType) else None
-
-
-def _looks_like_training(raw: str, functions: Iterable[FunctionType]) -> bool:
-    return bool(_TRAINS.search(raw)) or any(not _TRAINING_WORDS.isdisjoint(words_of(f.__code__)) for f in functions)
 
 
 def keep_draws() -> list[Callable[[], None]]:

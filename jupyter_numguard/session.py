@@ -11,13 +11,11 @@ from typing import Any
 
 from . import snapshot
 from .advising import diagnosed
-from .again import Again, Past, Planner, run_again
+from .again import Again, Past, run_again
 from .asking import LineageAnswer, parse
 from .backends import loaded_backends, unusable_frameworks
-from .beginning import looks_like_training
 from .checking import Checks
 from .chronicle import Chronicle
-from .closed_world import RefusedError
 from .codemap import CodeMap
 from .errors import NonFiniteError, UsageError
 from .execution import Execution
@@ -40,15 +38,13 @@ from .model import (
 from .names import UserNames
 from .news import News, alive, base_of, known_as
 from .nonfinite import NonFinite, find_nonfinite, probe
+from .once_more import OnceMore
 from .opevents import Key
 from .oplog import OpLog
 from .outputs import Outputs
 from .outside import writer_of
 from .publish import HistoryEntry, Progress, show_report, update_panel
 from .statements import Seen, StatementRun
-from .trainer import Trainer
-from .training_again import world_of_cell, world_of_plan
-from .tried_settings import Train, trainer_of
 
 MAX_UNFOLLOWED = 500  # executions whose texts are searched for what was done while nobody looked
 MAX_REPORTS = 200  # kept for `%numguard report VARIABLE`; a report is a few kilobytes of text
@@ -251,20 +247,17 @@ class Session:
         if traced is not None:
             explained += self._escaped(traced, error, runs, explained)
         self._news.known = known
-        values = {n.path: n for n in found}
-        trained: dict[object, Train | None] = {}
-
-        def train(e: Explained) -> Train | None:
-            """Findings of one origin share what was tried."""
-            origin = e.finding.origin
-            at = None if origin is None else (origin.execution, origin.file, origin.line)
-            if at not in trained:
-                trained[at] = self._train(e, values, execution, paths, progress)
-            return trained[at]
-
-        findings = diagnosed(in_order(explained, bound), roots, execution.raw, train)
-        progress.clear()
+        last = self._chronicle.last
+        once_more = None if last is None else OnceMore(
+            execution, {n.path: n for n in found}, {p for n in found for p in (n.path, *paths.get(n.key, ()))},
+            Past(roots, self._chronicle.versions_of, last, self._code), self._home,
+            lambda path: parse(path, roots, self._outputs.resolved), progress.show_training, progress.show_again,
+        )  # fmt: skip
+        findings = diagnosed(in_order(explained, bound), roots, execution.raw, once_more)
+        if once_more is not None:
+            once_more.close()
         execution.beginning = None
+        progress.clear()
         stale = self._chronicle.stale_refs() if findings else set()
         findings = tuple(marked(f, stale) for f in findings)
         now = time.perf_counter()
@@ -316,38 +309,6 @@ class Session:
             return Again({}, {})
         finally:
             progress.clear()
-
-    def _train(
-        self, e: Explained, values: Mapping[str, NonFinite], execution: Execution,
-        names: Mapping[Key, tuple[str, ...]], progress: Progress,
-    ) -> Train | None:  # fmt: skip
-        """What trains once more for a finding of this cell; None where it is of an earlier one, or nothing is kept."""
-        n, origin = values.get(e.finding.variable), e.finding.origin
-        if n is None or origin is None or origin.execution is None or not execution.is_cell:
-            return None
-        if any(b.is_listened_to() for b in loaded_backends()):
-            return None
-        roots, last = self.roots(), self._chronicle.last
-        if last is None or not looks_like_training(execution.raw, roots, self._home):
-            return None
-
-        def is_unchanged(name: str) -> bool:
-            return all(v.run.execution is not last for v in self._chronicle.versions_of(name, ()))
-
-        def make() -> Trainer:
-            beginning, cell = execution.beginning, self._code.cell_of_execution(execution.ref)
-            if beginning is not None and cell is not None:
-                world = world_of_cell(cell, beginning, roots, self._code, is_unchanged)
-            else:
-                past = Past(roots, self._chronicle.versions_of, last, self._code)
-                fresh = {p for v in values.values() for p in (v.path, *names.get(v.key, ()))}
-                try:
-                    world = world_of_plan(Planner(past, fresh).plan(*parse(n.path, roots, self._outputs.resolved)))
-                except RefusedError as refused:
-                    raise RefusedError(f"{refused}; `%%numguard` keeps what a cell began with") from None
-            return Trainer(world, n, roots, progress.show_training)
-
-        return trainer_of(make)
 
     def _reachable(self, execution: Execution) -> set[str] | None:
         """Names that the cell may have touched; None: any."""

@@ -129,6 +129,10 @@ class Source:
                 best = n
         return best if best is not None or column is None else self.node_at(line + self.offset)
 
+    def lines_of(self, node: ast.stmt) -> tuple[int, int]:
+        """First line, decorators included, and last line of a statement, as the user sees them."""
+        return _first_line(node) + self.offset, _last_line(node) + self.offset
+
     def top_level_at(self, line: int, column: int) -> ast.stmt | None:
         """The top-level statement that holds a place of the compiled text."""
         body = self.tree.body if self.tree is not None else []

@@ -8,16 +8,14 @@ from __future__ import annotations
 import ast
 import math
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from . import snapshot
-from .backends import loaded_backends
 from .closed_world import RefusedError
 from .nonfinite import NonFinite
-from .second_run import SLOW, is_same
 from .settings import RATE, Setting
-from .training_again import Ran, World, run
+from .training_again import Clock, Ran, leaf_of, repeats, run
+from .world import World
 
 MAX_SECONDS = 6.0  # of all runs after one cell
 MAX_CONTROL = 3.0  # of the run that changes nothing
@@ -32,15 +30,13 @@ class Trainer:
     def __init__(self, world: World, n: NonFinite, roots: Mapping[str, object], on_slow: Callable[[], None]) -> None:
         """`on_slow`: called once, when the runs have taken a second."""
         self._rans: list[Ran] = []
-        self._on_slow = on_slow
-        self._slow = time.monotonic() + SLOW
+        self._clock = Clock(MAX_SECONDS, on_slow)
         self._world = world
         self._n = n
         self._roots = roots
         texts = (ast.unparse(node) for node in world.nodes)
         found = [m[1] or m[2] for text in texts for m in _LOSS.finditer(text)]
         self._asked = tuple(dict.fromkeys(found))
-        self._left = MAX_SECONDS
 
     def control(self) -> Ran:
         """The run that changes nothing.
@@ -51,52 +47,33 @@ class Trainer:
         ran = self._run(None, MAX_CONTROL)
         if not ran.is_whole:
             raise RefusedError("training once more takes too long")
-        leaf = self._leaf(ran)
-        theirs = self._n.value
-        if leaf is None or theirs is None:
-            raise RefusedError("it was not made a second time")
-        mine = leaf.value
-        if leaf.elements:
-            at = int(self._n.path[len(self._n.leaf) + 1 : -1])
-            mine = mine[at] if at < len(mine) else 0.0
-        if not is_same(theirs, mine, self._n):
-            raise RefusedError("trained once more, as it was, it became something else")
+        repeats(ran, self._n)
         return ran
 
     def run(self, setting: Setting) -> Ran | None:
         """With a setting; None if the clock stopped it."""
-        ran = self._run(setting, self._left)
+        ran = self._run(setting)
         return ran if ran.is_whole else None
 
-    def _run(self, setting: Setting | None, seconds: float) -> Ran:
+    def _run(self, setting: Setting | None, seconds: float = math.inf) -> Ran:
         names = {*self._asked, self._n.root} | {
             n.id
             for node in self._world.nodes
             for n in ast.walk(node)
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and _LOSS_NAME.search(n.id)
         }
-        ran = run(self._world, setting, frozenset(names), self._roots, min(seconds, self._left), self._tick)
+        ran = run(self._world, setting, frozenset(names), self._roots, self._clock, seconds)
         self._rans.append(ran)
-        self._left = self._left - ran.seconds if ran.is_whole else 0.0  # the clock, or the person, stopped it
         return ran
 
     def close(self) -> None:
-        """Let go of the copies: functions, classes and the namespace that they were defined in hold each other."""
+        """Let go of the copies."""
         for ran in self._rans:
-            given = ran.space.get("__builtins__")
-            ran.space.clear()
-            if isinstance(given, dict):
-                given.clear()
+            ran.close()
         self._rans.clear()
 
-    def _tick(self) -> None:
-        if time.monotonic() > self._slow:
-            self._slow = math.inf
-            self._on_slow()
-
     def _leaf(self, ran: Ran) -> snapshot.Leaf | None:
-        space = {name: v for name, v in ran.space.items() if not name.startswith("__")}
-        return next((x for x in snapshot.walk(space, loaded_backends()).leaves if x.path == self._n.leaf), None)
+        return leaf_of(ran, self._n.leaf)
 
     def loss(self, ran: Ran) -> tuple[str, list[float]] | None:
         """The loss's name and its values: what a gradient was asked of, else the scalar whose name says so."""

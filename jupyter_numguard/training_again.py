@@ -4,47 +4,50 @@
     2. lr=0.07       in place of 0.7, then ten times less, until the variable and the loss stay finite
     3. clip at 1     with the rate as it was
 
-What it runs has been judged (`training_world.py`); what it works on are copies: of what the cell began with (`beginning.py`,
-traced cells), or of what is still what it was (`again.py`). Random numbers are those that the cell drew.
+What it runs and what it works on is a `World` (`world.py`). Random numbers are those that the cell drew.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FunctionType, ModuleType
 from typing import Any
 
+from . import snapshot
 from .backends import loaded_backends
-from .beginning import Beginning, function_behind, keep_draws
-from .closed_world import BUILTINS, Plain, RefusedError, is_pure_function
-from .codemap import Cell, CodeMap
-from .frames import is_user_code
+from .beginning import keep_draws
+from .closed_world import BUILTINS, Plain, RefusedError
+from .nonfinite import NonFinite
 from .numerics import unheard
-from .reach import functions_of, library_names
-from .second_run import Plan
+from .reach import library_names
+from .second_run import SLOW, is_same
 from .settings import CLIP, NOTE, Changed, Knob, Setting
-from .spellings import ROOTS
 from .surroundings import learning_rate
-from .training_world import is_made_or_drawn, judge_training, own_names
 from .twins import Twins
+from .world import World
 
 
 class _TooLongError(BaseException):
     """No time is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """Statements in order, copies of what they read, and the user's classes among them by the name they get."""
+@dataclass(slots=True)
+class Clock:
+    """How many seconds runs may still take; `on_slow` is called once, when they have taken one."""
 
-    nodes: Sequence[ast.stmt]
-    twins: Mapping[str, object]
-    classes: Mapping[type, str]
-    draws: Sequence[Callable[[], None]]
+    left: float
+    on_slow: Callable[[], None]
+    _slow: float = field(default_factory=lambda: time.monotonic() + SLOW)
+
+    def tick(self) -> None:
+        """Called in every turn of a loop."""
+        if time.monotonic() > self._slow:
+            self._slow = math.inf
+            self.on_slow()
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Ran:
         optimizers: Those that the cell found: (name, learning rate).
         steps, clipped: How many statements take an optimizer's step; whether one of them had its gradient clipped.
         is_whole: It was not stopped by the clock.
+        error: What ended it before its end.
     """
 
     space: dict[str, Any]
@@ -65,135 +69,37 @@ class Ran:
     steps: int = 0
     clipped: bool = False
     is_whole: bool = True
-    seconds: float = 0.0
+    error: Exception | None = None
+
+    def close(self) -> None:
+        """Let go of the copies: functions, classes and the namespace that they were defined in hold each other."""
+        given = self.space.get("__builtins__")
+        self.space.clear()
+        if isinstance(given, dict):
+            given.clear()
 
 
-def world_of_cell(
-    cell: Cell, beginning: Beginning, roots: Mapping[str, object], code: CodeMap, is_unchanged: Callable[[str], bool]
-) -> World:
-    """A traced cell's statements, the definitions that they use, and what they began with.
+def leaf_of(ran: Ran, path: str) -> snapshot.Leaf | None:
+    """The tensor (or list of numbers) that a run left under a path."""
+    space = {name: v for name, v in ran.space.items() if not name.startswith("__")}
+    return next((x for x in snapshot.walk(space, loaded_backends()).leaves if x.path == path), None)
 
-    Args:
-        is_unchanged: Whether a name holds what it did before the cell: large data is copied only now.
+
+def repeats(ran: Ran, n: NonFinite) -> None:
+    """A run that changed nothing made of a variable what the user's own run did.
 
     Raises:
-        RefusedError: They may do more than compute and train.
+        RefusedError: It did not.
     """
-    body = cell.source.tree.body if cell.source.tree is not None else []
-    return _Builder(beginning, roots, code, is_unchanged).world(body)
-
-
-def world_of_plan(plan: Plan) -> World:
-    """The statements of a plan, which were judged already, and its copies."""
-    return World([plan.steps[at].node for at in sorted(plan.steps)], plan.twins, {}, ())
-
-
-def _bare(items: Iterable[Any] = (), **_options: object) -> Iterable[Any]:
-    return items
-
-
-class _Builder:
-    def __init__(
-        self, beginning: Beginning, roots: Mapping[str, object], code: CodeMap, is_unchanged: Callable[[str], bool]
-    ) -> None:
-        self._beginning = beginning
-        self._is_unchanged = is_unchanged
-        self._roots = roots
-        self._code = code
-        self._libraries = library_names(roots)
-        self._copies = Twins(self._libraries, trains=True)
-        self._defined: dict[str, ast.stmt] = {}
-        self._classes: dict[type, str] = {}
-        self._twins: dict[str, object] = {}
-        self._own: frozenset[str] = frozenset()
-
-    def world(self, body: Sequence[ast.stmt]) -> World:
-        modules = [
-            m for twin in self._beginning.twins.values() for b in loaded_backends() for m in b.inner_modules(twin)
-        ]
-        for cls in {type(m) for m in modules}:
-            if not cls.__module__.startswith("torch."):
-                self._define_class(cls)
-        for name in {n.id for node in body for n in ast.walk(node) if isinstance(n, ast.Name)}:
-            used = self._roots.get(name)
-            if isinstance(used, type) and used.__module__ == "__main__" and used not in self._classes:
-                self._define_class(used)
-        named = {
-            name for m in modules for kind in ("_modules", "_parameters", "_buffers") for name in vars(m).get(kind, ())
-        }
-        named |= {name for m in modules for name in vars(m) if not name.startswith("_")}
-        self._own = frozenset(named).union(
-            *(own_names(n) for n in (*body, *self._defined.values()) if isinstance(n, ast.ClassDef))
-        )
-        bound: set[str] = set()
-        for node in list(self._defined.values()):
-            self._need(judge_training(node, self._libraries, self._own).loads - bound)
-        nodes = []
-        for node in body:
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                continue
-            try:
-                judged = judge_training(node, self._libraries, self._own)
-            except RefusedError:
-                if isinstance(
-                    node, ast.Expr
-                ):  # a plot, a print: the run that changes nothing tells whether it mattered
-                    continue
-                raise
-            self._need(judged.loads - bound, judged.binds)
-            bound |= judged.binds
-            nodes.append(node)
-        return World([*self._defined.values(), *nodes], self._twins, self._classes, self._beginning.draws)
-
-    def _need(self, names: Iterable[str], binds: frozenset[str] = frozenset()) -> None:
-        for name in sorted(names):
-            if name in self._twins or name in self._defined:
-                continue
-            value = self._roots.get(name)
-            value = function_behind(value) or value
-            if name in self._libraries:
-                self._twins[name] = self._library(name)
-            elif name in self._beginning.twins:
-                self._twins[name] = self._beginning.twins[name]
-            elif isinstance(value, FunctionType) and is_user_code(value.__code__):
-                self._define_function(name, value)
-            elif isinstance(value, type) and name not in binds and self._define_class(value):
-                continue
-            elif name in self._roots and self._is_unchanged(name):
-                self._twins[name] = self._copies.of(name, value, with_gradient=True)
-            elif name not in binds and name not in BUILTINS and name not in ("print", "super"):
-                raise RefusedError(self._beginning.reasons.get(name, f"`{name}` is not what it was"))
-
-    def _library(self, name: str) -> object:
-        """What a library's name leads to, if it only computes, draws, or makes what is trained; a progress bar is left out."""
-        dotted, value = self._libraries[name]
-        if dotted.startswith("tqdm.") and dotted.rsplit(".", 1)[-1] in ("tqdm", "tqdm_notebook", "trange"):
-            return range if dotted.endswith("trange") else _bare
-        if isinstance(value, ModuleType):
-            if dotted.split(".")[0] in (*ROOTS, "math", "random"):
-                return value
-        elif is_pure_function(dotted) or is_made_or_drawn(dotted):
-            return value
-        raise RefusedError(f"`{name}` may do more than compute")
-
-    def _define_function(self, name: str, function: FunctionType) -> None:
-        node = self._code.definition_of(function.__code__)
-        if not isinstance(node, ast.FunctionDef) or node.name != name or function.__closure__:
-            raise RefusedError(f"the source of `{name}` is not known")
-        self._defined[name] = node
-        self._need(judge_training(node, self._libraries, self._own).loads - {name})
-
-    def _define_class(self, cls: type) -> bool:
-        function = next(functions_of(cls), None)
-        cell = self._code.cell_of(function.__code__, function.__code__.co_filename) if function is not None else None
-        body = cell.source.tree.body if cell is not None and cell.source.tree is not None else []
-        node = next((n for n in body if isinstance(n, ast.ClassDef) and n.name == cls.__name__), None)
-        if node is None:
-            raise RefusedError(f"the source of `{cls.__name__}` is not known")
-        self._defined[node.name] = node
-        self._classes[cls] = node.name
-        self._own |= own_names(node)
-        return True
+    leaf = leaf_of(ran, n.leaf)
+    if leaf is None or n.value is None:
+        raise RefusedError("it was not made a second time")
+    mine = leaf.value
+    if leaf.elements:
+        at = int(n.path[len(n.leaf) + 1 : -1])
+        mine = mine[at] if at < len(mine) else 0.0
+    if not is_same(n.value, mine, n):
+        raise RefusedError("run once more, as it was, it became something else")
 
 
 def run(
@@ -201,14 +107,14 @@ def run(
     setting: Setting | None,
     noted: frozenset[str],
     roots: Mapping[str, object],
-    seconds: float,
-    on_tick: Callable[[], None],
+    clock: Clock,
+    seconds: float = math.inf,
 ) -> Ran:
     """Run the statements of a world on copies of its copies; what an error or the clock stopped is left as it is.
 
     Args:
         noted: Names whose scalars are noted.
-        on_tick: Called in every turn of a loop.
+        clock, seconds: How long it may take: what the clock has left (it pays for the run), and no more than this.
     """
     libraries = library_names(roots)
     twins = Twins(libraries, trains=True)
@@ -222,9 +128,9 @@ def run(
     began = time.monotonic()
 
     def tick() -> None:
-        if time.monotonic() - began > seconds:
+        if time.monotonic() - began > min(seconds, clock.left):
             raise _TooLongError
-        on_tick()
+        clock.tick()
 
     def note(name: str, line: int, value: Any) -> None:
         try:
@@ -248,12 +154,14 @@ def run(
             _run(nodes, space, world, ran, setting)
     except (_TooLongError, KeyboardInterrupt):  # of this run, not of the cell, which is done
         ran.is_whole = False
-    except Exception:  # the user's own may have raised as well: what it had made by then counts
-        pass
+    except Exception as error:  # the user's own may have raised as well: what it had made by then counts
+        ran.error = error.with_traceback(None)
     finally:
         for back in now:
             back()
-    ran.seconds = time.monotonic() - began
+    clock.left = (
+        clock.left - (time.monotonic() - began) if ran.is_whole else 0.0
+    )  # the clock, or the person, stopped it
     return ran
 
 

@@ -17,6 +17,7 @@ from .purity import is_pure_layer
 from .spellings import ROOTS
 
 MAX_BYTES = 64 << 20  # of all twins of one run
+_PER_ELEMENT = 256  # bytes that an element of a container counts for: it takes as long to copy
 _CONSTANT = (int, float, complex, bool, str, bytes, type(None), range, slice, type(...))
 _CONTAINERS = (list, tuple, dict, set)
 
@@ -91,6 +92,9 @@ class Twins:
         return None
 
     def _container(self, name: str, value: Any, twin: Callable[[Any], Any]) -> Any:
+        self._left -= _PER_ELEMENT * len(value)
+        if self._left < 0:
+            raise RefusedError(f"`{name}` holds too many values")
         if type(value) is tuple:
             out: Any = tuple(map(twin, value))
         elif type(value) is dict:
