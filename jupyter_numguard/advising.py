@@ -51,7 +51,8 @@ def diagnosed(
         same = (origin, of_gradient, e.path.others)
         if same not in known:
             try:
-                known[same] = _diagnoses(e, origin, roots, cell, aliases, modules, once_more)
+                others = [x for x in explained if x is not e and x.finding.origin == origin]
+                known[same] = _diagnoses(e, origin, roots, cell, aliases, modules, once_more, others)
             except Exception:  # whatever a strange value or source raises: where it failed is worth more than why
                 known[same] = ()
         out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
@@ -66,6 +67,7 @@ def _diagnoses(
     aliases: tuple[tuple[str, str], ...],
     modules: Mapping[str, object],
     once_more: OnceMore | None,
+    others: Sequence[Explained],
 ) -> tuple[Diagnosis, ...]:
     path = dataclasses.replace(e.path, aliases=aliases, taken=frozenset(roots))
     samples = dict(e.samples)
@@ -79,7 +81,7 @@ def _diagnoses(
             function_named=functions_of(roots),
         )  # fmt: skip
         tried = trier(samples, modules, aliases_of(path), path.framework)
-        if once_more is not None:
-            run = once_more.verifying(e, run)
-    train = once_more.train(e) if once_more is not None else None
-    return diagnose(path, load_rules(), load_rewrites(), run, tried, train)
+    if once_more is None:
+        return diagnose(path, load_rules(), load_rewrites(), run, tried)
+    train, in_cell = once_more.train(e), once_more.in_cell(e, others)
+    return diagnose(path, load_rules(), load_rewrites(), run, tried, train, in_cell)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from textwrap import dedent
 
 from .model import Category, Diagnosis, Evidence, LineagePath, Place, RewriteAdvice
 from .propose import extended, propose
-from .rewrite import Proposal, Rewrite, Verdict, VerifyRun
+from .rewrite import CellRun, Proposal, Rewrite, Verdict, VerifyRun
 from .rule import Rule
 from .wording import number
 
@@ -23,6 +25,7 @@ def diagnose(
     run: VerifyRun | None,
     attempt: Callable[[str], float | None] | None = None,
     train: Callable[[Sequence[str]], str] | None = None,
+    in_cell: CellRun = lambda proposal: None,
 ) -> tuple[Diagnosis, ...]:
     """Every rule that matches, most convincing first.
 
@@ -31,6 +34,7 @@ def diagnose(
         run: Runs a proposed rewrite on copies of the operands; None: rewrites are proposed and not verified.
         attempt: Tries an expression on those copies (`attempt.py`): the largest magnitude of a finite result, else None.
         train: Trains once more with kinds of settings (`tried_settings.py`): what to add to the advice.
+        in_cell: Runs the whole cell with a rewrite in it, on copies.
 
     A rule that raises is treated as not matching: no diagnosis is worth the report.
     """
@@ -44,7 +48,8 @@ def diagnose(
             found.append((rule, evidence))
     ranked = sorted(found, key=lambda hit: (_rank(hit[0], found), -hit[1].confidence, hit[0].code))
     trains = next((rule for rule, _ in ranked if rule.settings), None) if train is not None else None
-    rewrites_of = _shared([(rule.category, _rewrite(path, rewrites, rule.code, run)) for rule, _ in ranked])
+    judged = None if run is None else partial(_judged, path, run, in_cell)
+    rewrites_of = _shared([(rule.category, _rewrite(path, rewrites, rule.code, judged)) for rule, _ in ranked])
     return tuple(
         Diagnosis(
             category=rule.category.name,
@@ -107,9 +112,7 @@ def _best(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Verify
     proposals = propose(path, rewrites, code)[:_MAX_PROPOSALS]
     best: tuple[Proposal, Verdict] | None = None
     for proposal in proposals:
-        verdict = Verdict(False, "Not run: no copies of the operands were taken.") if run is None else _with_others(
-            path, proposal, run(proposal)
-        )  # fmt: skip
+        verdict = Verdict(False, "Not run: no copies of the operands were taken.") if run is None else run(proposal)
         if run is not None and verdict.fault is not None:
             proposal, verdict = _extended(path, rewrites, code, run, proposal, verdict)
         if verdict.refuted:
@@ -131,6 +134,21 @@ def _best(path: LineagePath, rewrites: Sequence[Rewrite], code: str, run: Verify
         verified=verdict.verified,
         note=note,
     )
+
+
+def _judged(path: LineagePath, run: VerifyRun, in_cell: CellRun, proposal: Proposal) -> Verdict:
+    """What running the rewrite showed, and then its whole cell: what is not finite there was not cured.
+
+    A cell that is finite with it tells more than the other places where the variable became non-finite without.
+    """
+    verdict = run(proposal)
+    whole = in_cell(proposal) if verdict.verified else None
+    if whole is not None and whole[0]:
+        return replace(verdict, note=f"{verdict.note} {whole[1]}")
+    verdict = _with_others(path, proposal, verdict)
+    if whole is None or not verdict.verified:
+        return verdict
+    return Verdict(False, f"{verdict.note} {whole[1]}")
 
 
 def _with_others(path: LineagePath, proposal: Proposal, verdict: Verdict) -> Verdict:
@@ -158,7 +176,7 @@ def _extended(
         except Exception:  # the first proposal is as good as it was
             break
         for further in further_ones:
-            seen = _with_others(path, further, run(further))
+            seen = run(further)
             if seen.verified:
                 return further, seen
             if seen.fault is not None and seen.fault != found.fault:

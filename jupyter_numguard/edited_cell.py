@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .closed_world import RefusedError
 from .codemap import CodeMap
-from .model import Edit
+from .model import Edit, SourceStatement
 from .nonfinite import NonFinite
-from .rewrite import Proposal, Verdict, VerifyRun
+from .rewrite import CellRun, Proposal
+from .snapshot import Leaf
 from .training_again import Clock, Ran, leaf_of, repeats, run
 from .world import World, edited
 
@@ -37,11 +38,31 @@ class EditedCell:
         self._begun: tuple[World, Ran] | None = None
         self._refused: RefusedError | None = None
 
-    def control(self, n: NonFinite) -> tuple[World, Ran]:
-        """What the cell became when it was run again as it was.
+    def fault(self, edits: Sequence[Edit], of: Sequence[NonFinite]) -> str:
+        """What is wrong with the first of these variables that is, when the cell runs with the edits; empty: all are finite.
 
         Raises:
-            RefusedError: It cannot be, or did not become what the user's did.
+            RefusedError: It cannot be told.
+        """
+        world, before = self._control()
+        for n in of:
+            repeats(before, n)
+        ran = run(edited(world, edits, self._roots, self._code), None, frozenset(), self._roots, self._clock)
+        try:
+            if not ran.is_whole:
+                raise RefusedError("running it again takes too long")
+            if ran.error is not None and before.error is None:
+                return f"raises {type(ran.error).__name__}"
+            left = (n.path for n in of if not _is_finite(leaf_of(ran, n.leaf)))
+            return next((f"leaves `{path}` non-finite" for path in left), "")
+        finally:
+            ran.close()
+
+    def _control(self) -> tuple[World, Ran]:
+        """What the cell becomes when it is run again as it was.
+
+        Raises:
+            RefusedError: It cannot be.
         """
         if self._refused is not None:
             raise self._refused
@@ -55,30 +76,7 @@ class EditedCell:
             except RefusedError as refused:
                 self._refused = refused
                 raise
-        repeats(self._begun[1], n)
         return self._begun
-
-    def fault(self, n: NonFinite, edits: Sequence[Edit]) -> str:
-        """What is wrong with the variable when the cell runs with the edits; empty: it is finite.
-
-        Raises:
-            RefusedError: It cannot be told.
-        """
-        world, before = self.control(n)
-        ran = run(edited(world, edits, self._roots, self._code), None, frozenset(), self._roots, self._clock)
-        try:
-            if not ran.is_whole:
-                raise RefusedError("running it again takes too long")
-            if ran.error is not None and before.error is None:
-                return f"raises {type(ran.error).__name__}"
-            leaf = leaf_of(ran, n.leaf)
-            if leaf is None:
-                raise RefusedError("it does not make the variable any more")
-            probe = leaf.backend.probe([leaf.value])
-            leaf.backend.read([probe])
-            return f"leaves `{n.path}` non-finite" if probe.flags[0] else ""
-        finally:
-            ran.close()
 
     def close(self) -> None:
         """Let go of the copies."""
@@ -87,21 +85,38 @@ class EditedCell:
         self._begun = None
 
 
-def in_its_cell(verify: VerifyRun, cell: EditedCell, n: NonFinite) -> VerifyRun:
-    """The same run of a rewrite, and then its whole cell: what is not finite there was not cured."""
+def in_its_cell(cell: EditedCell, n: NonFinite, others: Sequence[NonFinite], failing: SourceStatement) -> CellRun:
+    """The run of the whole cell with a rewrite.
 
-    def run_both(proposal: Proposal) -> Verdict:
-        verdict = verify(proposal)
-        if not verdict.verified or not proposal.edits:
-            return verdict
+    Args:
+        others: Further variables that the same operation left non-finite.
+        failing: The statement that failed. A rewrite that leaves it as it is cures what others make of its result.
+    """
+
+    def with_rewrite(proposal: Proposal) -> tuple[bool, str] | None:
+        stays = proposal.statement != failing and not proposal.rebound[0]
+        cured = others if stays else [n, *others]
+        if not proposal.edits or not cured:
+            return None
         try:
-            fault = cell.fault(n, proposal.edits)
-        except RefusedError:
-            return verdict  # what the operands showed
-        except Exception:  # whatever a framework or a strange value raises: nothing is claimed of the cell
-            return verdict
+            fault = cell.fault(proposal.edits, cured)
+        except Exception:  # it cannot be run again, or whatever a framework raises: nothing is claimed of the cell
+            return None
         if not fault:
-            return Verdict(True, f"{verdict.note} The cell, run again with it on copies, leaves `{n.path}` finite.")
-        return Verdict(False, f"{verdict.note} It is no cure alone: run again with it on copies, the cell {fault}.")
+            return True, f"The cell, run again with it on copies, leaves `{cured[0].path}` finite."
+        return False, f"It is no cure alone: run again with it on copies, the cell {fault}."
 
-    return run_both
+    return with_rewrite
+
+
+def _is_finite(leaf: Leaf | None) -> bool:
+    """Whether a variable is.
+
+    Raises:
+        RefusedError: There is none.
+    """
+    if leaf is None:
+        raise RefusedError("it does not make the variable any more")
+    probe = leaf.backend.probe([leaf.value])
+    leaf.backend.read([probe])
+    return not probe.flags[0]

@@ -6,7 +6,7 @@ of an earlier cell, and one whose variable is gone, has nothing to compare a run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .again import Past, Planner
@@ -17,7 +17,7 @@ from .edited_cell import EditedCell, in_its_cell
 from .execution import Execution
 from .findings import Explained
 from .nonfinite import NonFinite
-from .rewrite import VerifyRun
+from .rewrite import CellRun
 from .trainer import Trainer
 from .training_again import Clock
 from .tried_settings import Train, trainer_of
@@ -61,17 +61,18 @@ class OnceMore:
             self._trained[at] = trainer_of(lambda: self._trainer(n)) if trains else None
         return self._trained[at]
 
-    def verifying(self, e: Explained, verify: VerifyRun) -> VerifyRun:
-        """The run of a rewrite, and of the finding's cell with it."""
+    def in_cell(self, e: Explained, others: Sequence[Explained]) -> CellRun:
+        """The run of a finding's cell with a rewrite in it; `others` are findings of the same origin."""
         n = self._variable(e)
-        if n is None:
-            return verify
+        if n is None or not e.path.statements:
+            return lambda proposal: None
         if self._clock is None:
             self._clock = Clock(MAX_SECONDS, self.on_slow_cell)
         key = None if self.execution.beginning is not None else n.path
         if key not in self._cells:
             self._cells[key] = EditedCell(lambda: self._world(n), self.past.values, self.past.code, self._clock)
-        return in_its_cell(verify, self._cells[key], n)
+        same = [other for x in others if (other := self._variable(x)) is not None]
+        return in_its_cell(self._cells[key], n, same, e.path.statements[0])
 
     def close(self) -> None:
         """Let go of the copies."""

@@ -159,6 +159,8 @@ class Verdict:
 
 
 VerifyRun = Callable[[Proposal], Verdict]
+CellRun = Callable[[Proposal], tuple[bool, str] | None]
+"""Whether the whole cell is finite with the proposal in it, and a sentence for the note; None: not known (`edited_cell.py`)."""
 
 
 @cache
