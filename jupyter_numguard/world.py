@@ -36,13 +36,15 @@ class World:
         classes: The user's classes among the statements, by the name they get.
         draws: Put the random generators to where the cell began.
         own: The attributes that the user's layers have.
+        copy: The copy of a further name that a rewrite reads; raises `RefusedError`.
     """
 
     nodes: Sequence[ast.stmt]
     twins: Mapping[str, object]
     classes: Mapping[type, str]
     draws: Sequence[Callable[[], None]]
-    own: frozenset[str] = frozenset()
+    own: frozenset[str]
+    copy: Callable[[str], object]
 
 
 def world_of_cell(
@@ -62,7 +64,11 @@ def world_of_cell(
 
 def world_of_plan(plan: Plan) -> World:
     """The statements of a plan, which were judged already, and its copies."""
-    return World([plan.steps[at].node for at in sorted(plan.steps)], plan.twins, {}, ())
+    return World([plan.steps[at].node for at in sorted(plan.steps)], plan.twins, {}, (), frozenset(), _no_copy)
+
+
+def _no_copy(name: str) -> object:
+    raise RefusedError(f"nothing is known of `{name}`")
 
 
 def _bare(items: Iterable[Any] = (), **_options: object) -> Iterable[Any]:
@@ -120,7 +126,9 @@ class _Builder:
             self._need(judged.loads - bound, judged.binds)
             bound |= judged.binds
             nodes.append(node)
-        return World([*self._defined.values(), *nodes], self._twins, self._classes, self._beginning.draws, self._own)
+        return World(
+            [*self._defined.values(), *nodes], self._twins, self._classes, self._beginning.draws, self._own, self._copy
+        )
 
     def _need(self, names: Iterable[str], binds: frozenset[str] = frozenset()) -> None:
         for name in sorted(names):
@@ -131,15 +139,23 @@ class _Builder:
             if name in self._libraries:
                 self._twins[name] = _library(name, self._libraries)
             elif name in self._beginning.twins:
-                self._twins[name] = self._beginning.twins[name]
+                self._twins[name] = self._copy(name)
             elif isinstance(value, FunctionType) and is_user_code(value.__code__):
                 self._define_function(name, value)
             elif isinstance(value, type) and name not in binds and self._define_class(value):
                 continue
             elif name in self._roots and self._is_unchanged(name):
-                self._twins[name] = self._copies.of(name, value, with_gradient=True)
+                self._twins[name] = self._copy(name)
             elif name not in binds and name not in BUILTINS and name not in ("print", "super"):
                 raise RefusedError(self._beginning.reasons.get(name, f"`{name}` is not what it was"))
+
+    def _copy(self, name: str) -> object:
+        """The copy of what a name led to when the cell began."""
+        if name in self._beginning.twins:
+            return self._beginning.twins[name]
+        if name not in self._roots or not self._is_unchanged(name):
+            raise RefusedError(self._beginning.reasons.get(name, f"`{name}` is not what it was"))
+        return self._copies.of(name, self._roots[name], with_gradient=True)
 
     def _define_function(self, name: str, function: FunctionType) -> None:
         node = self._code.definition_of(function.__code__)
@@ -197,12 +213,14 @@ def edited(world: World, edits: Iterable[Edit], roots: Mapping[str, object], cod
             at = next((i for i, node in enumerate(nodes) if node is statement), None)
             if at is None:
                 raise RefusedError("it changes a statement that is not run again")
-            nodes[at : at + 1] = new = _rewritten(source, statement, here)
-            for judged in (judge_training(node, libraries, world.own) for node in new):
-                for name in judged.loads & libraries.keys() - twins.keys():
-                    twins[name] = _library(name, libraries)
+            nodes[at : at + 1] = _rewritten(source, statement, here)
         if of_cell:
             raise RefusedError("it changes a statement that is not run again")
+    bound = {*BUILTINS, "print", "super"}
+    for judged in (judge_training(node, libraries, world.own) for node in nodes):
+        for name in judged.loads - bound - judged.binds - twins.keys():
+            twins[name] = _library(name, libraries) if name in libraries else world.copy(name)
+        bound |= judged.binds
     return replace(world, nodes=nodes, twins=twins)
 
 

@@ -207,3 +207,20 @@ def test_an_exponential_in_a_ratio_is_not_bounded(weights: str) -> None:
     cell = f"import torch\ns = torch.tensor([200.0, 120.0, 1.0])\ne = torch.exp(s)\n{weights}\n"
 
     assert "clamp" not in str(first_rewrite(cell, "e"))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "var = torch.exp(log_var)\nnll = (torch.log(var) + gap ** 2 / var).mean()\n",
+        "def loss_of(log_var):\n    return (log_var + gap ** 2 / torch.exp(log_var)).mean()\nnll = loss_of(log_var)\n",
+    ],
+)
+def test_an_exponential_that_divides_is_bounded_from_below_as_well(loss: str) -> None:
+    """exp(-200) is 0: one bound above would leave the quotient infinite. The logarithm of the exponential is no comparison."""
+    cell = f"import torch\ngap = torch.tensor([1.0, 2.0, 3.0])\nlog_var = torch.tensor([-200.0, 1.0, 200.0])\n{loss}"
+
+    rewrite = first_rewrite(cell, loss.split(" ")[0] if loss.startswith("var") else "nll")
+
+    assert rewrite["verified"], rewrite
+    assert "torch.clamp(log_var, -20.0, 20.0)" in rewrite["after"]

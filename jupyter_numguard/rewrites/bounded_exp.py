@@ -25,7 +25,7 @@ EXAMPLES = {
     "tensorflow": ("y = tf.exp(big)",),
     "numpy": ("y = np.exp(big)",),
 }
-_BOUNDS = (80, 20, 10)  # of what is squared, exp(20) is enough; of what is summed and squared again, exp(10)
+_BOUNDS = (80, 20, 10)  # of what is squared or divides, exp(20) is enough; of what is summed and squared again, exp(10)
 _CLAMPED: dict[Framework, tuple[str, str]] = {
     "torch": ("torch.clamp", "{}({}, max={}.0)"),
     "tensorflow": ("tensorflow.minimum", "{}({}, {}.0)"),
@@ -50,13 +50,15 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
         if function is None or guilty.op != "exp" or x is None or _is_in_ratio(reader, guilty):
             continue
         yield from _where_it_is_made(reader, guilty, x, function, framework)
-        for bound in _BOUNDS[_leaves(reader) :]:
-            after = form.format(function, reader.text(x), bound)
+        either = reader.spelled(_EITHER[framework][0]) if _is_divisor(reader, guilty) else None
+        for bound in _BOUNDS[either is not None or _leaves(reader) :]:
+            after, beyond = form.format(function, reader.text(x), bound), f"({reader.text(x)}) > {bound}"
+            where = f"where the argument is above {bound}"
+            if either is not None:
+                after = f"{either}({reader.text(x)}, {_EITHER[framework][1].format(bound)})"
+                beyond, where = f"abs({reader.text(x)}) > {bound}", f"where the argument is beyond {bound} or -{bound}"
             pair = compared(reader, guilty.node, guilty.home, x.node, ast.parse(after, mode="eval").body)
-            yield Change(
-                guilty.home, x.node, after, pair, framework, f"({reader.text(x)}) > {bound}",
-                where=f"where the argument is above {bound}",
-            )  # fmt: skip
+            yield Change(guilty.home, x.node, after, pair, framework, beyond, where=where)
 
 
 def _where_it_is_made(reader: Reader, guilty: Term, x: Term, function: str, framework: Framework) -> Iterator[Change]:
@@ -137,7 +139,7 @@ def _names(text: str) -> set[str]:
 def _is_in_ratio(reader: Reader, guilty: Term) -> bool:
     """Whether the exponential is divided by something made of it, or its logarithm taken: a bound flattens what is compared."""
     made: set[str] = set()
-    mine = {id(guilty.node)}
+    mine, alone = {id(guilty.node)}, _names_of_it(reader, guilty)
     for home in range(guilty.home, -1, -1):
         statement = reader.sequence[home]
         parsed = parse(statement.source)
@@ -153,12 +155,38 @@ def _is_in_ratio(reader: Reader, guilty: Term) -> bool:
                 isinstance(node, ast.Call)
                 and _RATIO.fullmatch(ast.unparse(node.func).rsplit(".", 1)[-1])
                 and any(_holds(part, mine, made) for part in ast.iter_child_nodes(node))
+                and not (node.args and _is_it(node.args[0], mine, alone))  # log(exp(x)) compares nothing
             ):
                 return True
         if parsed is not None and any(_holds(s, mine, made) for s in parsed.body):
             made |= targets(statement)
             made |= _written_to(statement)
     return bool(reader.path.callers) and _is_compared_by_caller(reader.path.callers[0])
+
+
+def _names_of_it(reader: Reader, guilty: Term) -> set[str]:
+    """The name that the statement gives the exponential itself."""
+    parsed = parse(reader.sequence[guilty.home].source)
+    plain = (
+        s for s in (parsed.body if parsed is not None else ()) if isinstance(s, ast.Assign) and s.value is guilty.node
+    )
+    return {t.id for s in plain for t in s.targets if isinstance(t, ast.Name)}
+
+
+def _is_it(node: ast.expr, mine: set[int], alone: set[str]) -> bool:
+    return id(node) in mine or (isinstance(node, ast.Name) and node.id in alone)
+
+
+def _is_divisor(reader: Reader, guilty: Term) -> bool:
+    """Whether something is divided by the exponential itself: exp(-200) is 0."""
+    mine, alone = {id(guilty.node)}, _names_of_it(reader, guilty)
+    parsed = (parse(reader.sequence[home].source) for home in range(guilty.home, -1, -1))
+    return any(
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _is_it(node.right, mine, alone)
+        for tree in parsed
+        for statement in (tree.body if tree is not None else ())
+        for node in ast.walk(statement)
+    )
 
 
 def _is_compared_by_caller(scope: CallingScope) -> bool:
