@@ -8,6 +8,7 @@ What runs has been judged, and works on copies (`world.py`).
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
 
 from .closed_world import RefusedError
@@ -17,7 +18,7 @@ from .nonfinite import NonFinite
 from .rewrite import CellRun, Proposal
 from .snapshot import Leaf
 from .training_again import Clock, Ran, leaf_of, repeats, run
-from .world import World, edited
+from .world import World, edited, first_edited
 
 MAX_CONTROL = 3.0  # of the run that changes nothing
 
@@ -78,6 +79,23 @@ class EditedCell:
                 raise
         return self._begun
 
+    def bound_from(self, edits: Sequence[Edit]) -> set[str]:
+        """The names that are bound in the line of the first edit and after it, functions' own aside.
+
+        Raises:
+            RefusedError: See `fault`.
+        """
+        world, _ = self._control()
+        nodes, first = world.nodes, first_edited(world, edits, self._code)
+        stored = (n for s in nodes if not isinstance(s, ast.FunctionDef | ast.ClassDef) for n in ast.walk(s))
+        lines = {id(n): n.lineno for n in ast.walk(nodes[first[0]]) if isinstance(n, ast.Name)}
+        before = {id(n) for s in nodes[: first[0]] for n in ast.walk(s)}
+        return {
+            n.id for n in stored
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and id(n) not in before
+            and lines.get(id(n), first[1]) >= first[1]
+        }  # fmt: skip
+
     def close(self) -> None:
         """Let go of the copies."""
         if self._begun is not None:
@@ -90,17 +108,19 @@ def in_its_cell(cell: EditedCell, n: NonFinite, others: Sequence[NonFinite], fai
 
     Args:
         others: Further variables that the same operation left non-finite.
-        failing: The statement that failed. A rewrite that leaves it as it is cures what others make of its result.
+        failing: The statement that failed. A rewrite that leaves it as it is cures what it, or what comes after it, binds.
     """
 
     def with_rewrite(proposal: Proposal) -> tuple[bool, str] | None:
-        stays = proposal.statement != failing and not proposal.rebound[0]
-        cured = others if stays else [n, *others]
-        if not proposal.edits or not cured:
-            return None
+        cured = [n, *others]
         try:
-            fault = cell.fault(proposal.edits, cured)
+            if proposal.statement != failing and not proposal.rebound[0]:
+                after = cell.bound_from(proposal.edits)
+                cured = [x for x in cured if x.path != x.root or x.root in after]
+            fault = cell.fault(proposal.edits, cured) if cured and proposal.edits else None
         except Exception:  # it cannot be run again, or whatever a framework raises: nothing is claimed of the cell
+            return None
+        if fault is None:
             return None
         if not fault:
             return True, f"The cell, run again with it on copies, leaves `{cured[0].path}` finite."

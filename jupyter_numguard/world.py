@@ -18,7 +18,7 @@ from .beginning import Beginning, function_behind
 from .closed_world import BUILTINS, RefusedError, is_pure_function
 from .codemap import Cell, CodeMap
 from .frames import is_user_code
-from .model import Edit, ExecutionRef
+from .model import Edit
 from .reach import functions_of, library_names
 from .second_run import Plan
 from .source import Source
@@ -197,31 +197,41 @@ def edited(world: World, edits: Iterable[Edit], roots: Mapping[str, object], cod
         RefusedError: An edit is of a statement that is not among them, or what it writes may do more than compute.
     """
     nodes, twins, libraries = list(world.nodes), dict(world.twins), library_names(roots)
-    places: dict[ExecutionRef, list[Edit]] = {}
-    for edit in edits:
-        places.setdefault(edit.execution, []).append(edit)
-    for execution, of_cell in places.items():
-        source = code.source_of_execution(execution)
-        if source is None or source.tree is None:
-            raise RefusedError("the source of a cell is not known any more")
-        for statement in source.tree.body:
-            first, last = source.lines_of(statement)
-            here = [e for e in of_cell if first <= e.line and e.end_line <= last]
-            if not here:
-                continue
-            of_cell = [e for e in of_cell if e not in here]
-            at = next((i for i, node in enumerate(nodes) if node is statement), None)
-            if at is None:
-                raise RefusedError("it changes a statement that is not run again")
-            nodes[at : at + 1] = _rewritten(source, statement, here)
-        if of_cell:
-            raise RefusedError("it changes a statement that is not run again")
+    for at, (source, here) in sorted(_places(nodes, edits, code).items(), reverse=True):
+        nodes[at : at + 1] = _rewritten(source, nodes[at], here)
     bound = {*BUILTINS, "print", "super"}
     for judged in (judge_training(node, libraries, world.own) for node in nodes):
         for name in judged.loads - bound - judged.binds - twins.keys():
             twins[name] = _library(name, libraries) if name in libraries else world.copy(name)
         bound |= judged.binds
     return replace(world, nodes=nodes, twins=twins)
+
+
+def first_edited(world: World, edits: Iterable[Edit], code: CodeMap) -> tuple[int, int]:
+    """(index of the first statement that an edit changes, the line of its first edit as the statement counts them).
+
+    Raises:
+        RefusedError: An edit is of a statement that is not among them.
+    """
+    at, (source, here) = min(_places(world.nodes, edits, code).items())
+    return at, min(e.line for e in here) - source.offset
+
+
+def _places(nodes: Sequence[ast.stmt], edits: Iterable[Edit], code: CodeMap) -> dict[int, tuple[Source, list[Edit]]]:
+    """Which of the statements the edits change, by index."""
+    out: dict[int, tuple[Source, list[Edit]]] = {}
+    for edit in edits:
+        source = code.source_of_execution(edit.execution)
+        body = source.tree.body if source is not None and source.tree is not None else []
+        for at, node in enumerate(nodes):
+            if source is not None and any(node is s for s in body):
+                first, last = source.lines_of(node)
+                if first <= edit.line and edit.end_line <= last:
+                    out.setdefault(at, (source, []))[1].append(edit)
+                    break
+        else:
+            raise RefusedError("it changes a statement that is not run again")
+    return out
 
 
 def _rewritten(source: Source, statement: ast.stmt, edits: Sequence[Edit]) -> list[ast.stmt]:
