@@ -282,6 +282,27 @@ def step(x):
     assert 2 == (tmp_path / "out.txt").read_text().count("ran")
 
 
+def test_what_is_lost_otherwise_the_second_time_is_told_as_the_functions_call(tmp_path: Path) -> None:
+    """A file that the step reads was written over since, so that another operation fails: that one was not to blame."""
+    file = tmp_path / "number"
+    cell = f"""import tensorflow as tf
+@tf.function
+def step(x, after):
+    y = x * tf.strings.to_number(tf.io.read_file("{file}"))
+    with tf.control_dependencies([y]):
+        written = tf.io.write_file("{file}", after)
+    with tf.control_dependencies([written]):
+        logarithm = tf.math.log(y)
+    return logarithm + 1.0 / (y - 2.0), logarithm"""
+
+    def origin(after: str) -> tuple[Any, ...]:
+        file.write_text("0")
+        return Run(cell, f"x = tf.constant([2.0])\ny, _ = step(x, '{after}')\nz = y * 1.0").said("z")
+
+    assert (0, 8, "log", "forward", 1) == origin("0")
+    assert (1, 2, "function", "forward", 1) == origin("1")
+
+
 def test_two_lost_functions_are_told_apart() -> None:
     """Each result, and what is made of it, leads into its own function; a finite one into none."""
     run = Run(_FUNCTIONS, "a = logs(tf.constant(0.0)) * 1.0\nb = divides(tf.constant(0.0)) * 1.0\nc = divides(tf.constant(2.0))\n"

@@ -294,6 +294,23 @@ with fault:
         assert "update" in {e.phase for e in ancestors(log.event_of(key(weight)))}
 
 
+@pytest.mark.parametrize("step", ["momentum=0.9", "momentum=0.9, foreach=True"])
+def test_momentum_that_overflows_explains_its_parameter(step: str) -> None:
+    """Every gradient is finite: the sum that momentum is was too large, and the parameter descends from it."""
+    log, names = run(
+        f"w = torch.zeros(3, requires_grad=True)\nopt = torch.optim.SGD([w], lr=1e-3, {step})\n"
+        "for i in range(3):\n    opt.zero_grad()\n    (w * 3e38).sum().backward()\n    opt.step()"
+    )
+
+    assert torch.isfinite(names["w"].grad).all()
+    (created,) = (e for e in ancestors(log.event_of(key(names["w"]))) if e.kind == "created")
+    assert ("SGD.step momentum_buffer", 6, 2) == (
+        created.native_op,
+        created.site and created.site.line,
+        created.occurrence,
+    )
+
+
 # --- nothing changed -----------------------------------------------------------------------------------------------------
 PROGRAMS = {
     "training": """
