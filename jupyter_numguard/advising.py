@@ -6,18 +6,23 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from .attempt import trier
+from .completing import completed
 from .diagnose import diagnose
+from .edited_cell import InCell
 from .findings import Explained
-from .model import Diagnosis, Finding, Origin, Place
+from .model import Diagnosis, Finding, Origin, Place, RewriteAdvice
+from .nonfinite import NonFinite
 from .once_more import OnceMore
 from .purity import holds_layers
 from .reach import library_names
 from .rewrite import load_rewrites
 from .rule import load_rules
 from .samples import copies_of, may_take_gradient
+from .second_run import Repeated
 from .small_functions import functions_of
 from .surroundings import with_surroundings
 from .terms import aliases_of
+from .tried_settings import Train
 from .verify import verifier
 
 
@@ -69,6 +74,36 @@ def _diagnoses(
     once_more: OnceMore | None,
     others: Sequence[Explained],
 ) -> tuple[Diagnosis, ...]:
+    if once_more is None:
+        return _of_operands(e, origin, roots, cell, aliases, modules)
+    in_cell = once_more.in_cell(e, others)
+    found = _of_operands(e, origin, roots, cell, aliases, modules, once_more.train(e), in_cell)
+    first = found[0].rewrite if found else None
+    if first is None or first.verified or in_cell is None:
+        return found
+
+    def rewrite_for(n: NonFinite, again: Repeated) -> RewriteAdvice | None:
+        second = once_more.explain(n, again)
+        if second.finding.origin is None:
+            return None
+        further = _of_operands(second, second.finding.origin, roots, cell, aliases, modules)
+        return next((d.rewrite for d in further if d.rewrite is not None and d.rewrite.verified), None)
+
+    whole = completed(first, in_cell, rewrite_for)
+    return (dataclasses.replace(found[0], rewrite=whole), *found[1:])
+
+
+def _of_operands(
+    e: Explained,
+    origin: Origin,
+    roots: Mapping[str, object],
+    cell: str,
+    aliases: tuple[tuple[str, str], ...],
+    modules: Mapping[str, object],
+    train: Train | None = None,
+    in_cell: InCell | None = None,
+) -> tuple[Diagnosis, ...]:
+    """What the rules say of a finding, its rewrites run on copies of what its statements read, and in its cell."""
     path = dataclasses.replace(e.path, aliases=aliases, taken=frozenset(roots))
     samples = dict(e.samples)
     if origin.function is None or origin.phase == "backward" or not samples:
@@ -81,7 +116,4 @@ def _diagnoses(
             function_named=functions_of(roots),
         )  # fmt: skip
         tried = trier(samples, modules, aliases_of(path), path.framework)
-    if once_more is None:
-        return diagnose(path, load_rules(), load_rewrites(), run, tried)
-    train, in_cell = once_more.train(e), once_more.in_cell(e, others)
-    return diagnose(path, load_rules(), load_rewrites(), run, tried, train, in_cell)
+    return diagnose(path, load_rules(), load_rewrites(), run, tried, train, in_cell or (lambda proposal: None))

@@ -97,6 +97,14 @@ class CodeMap:
         """The cell as an execution ran it, if it is still known."""
         return next((c for c in reversed(self._by_file.values()) if c.ref == ref), None)
 
+    def home_of(self, statement: ast.stmt) -> tuple[Cell, int] | None:
+        """The cell that a top-level statement stands in, and its position there; by identity."""
+        for cell in reversed(self._by_file.values()):
+            for at, node in enumerate(cell.source.tree.body if cell.source.tree is not None else ()):
+                if node is statement:
+                    return cell, at
+        return None
+
     def file_of(self, cell: Cell) -> str:
         """The file name that the code of a known cell carries."""
         return next(file for file, c in self._by_file.items() if c is cell)

@@ -11,13 +11,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping, Sequence
 
+from . import snapshot
 from .closed_world import RefusedError
 from .codemap import CodeMap
 from .model import Edit, SourceStatement
 from .nonfinite import NonFinite
-from .rewrite import CellRun, Proposal
+from .rewrite import Proposal
+from .second_run import Repeated
 from .snapshot import Leaf
-from .training_again import Clock, Ran, leaf_of, repeats, run
+from .training_again import Clock, Ran, Tracing, leaf_of, repeats, run, walked
 from .world import World, edited, first_edited
 
 MAX_CONTROL = 3.0  # of the run that changes nothing
@@ -79,6 +81,29 @@ class EditedCell:
                 raise
         return self._begun
 
+    def second_fault(self, edits: Sequence[Edit], of: Sequence[NonFinite]) -> tuple[NonFinite, Repeated] | None:
+        """What leaves one of these variables non-finite when the cell runs with the edits; None where that is not seen.
+
+        Raises:
+            RefusedError: See `fault`.
+        """
+        if any(e.before.count("\n") != e.after.count("\n") for e in edits):
+            return None  # lines are not what they are in the cell
+        world, _ = self._control()
+        tracing = Tracing(self._code)
+        world = edited(world, edits, self._roots, self._code)
+        ran = run(world, None, frozenset(), self._roots, self._clock, tracing=tracing)
+        try:
+            log = tracing.recorder.log
+            for n in of:
+                leaf = leaf_of(ran, n.leaf)
+                event = log.event_of(leaf.key) if leaf is not None and not _is_finite(leaf) else None
+                if leaf is not None and event is not None:
+                    return n, Repeated(event, log, leaf.key, snapshot.aliases_of(walked(ran)))
+            return None
+        finally:
+            ran.close()
+
     def bound_from(self, edits: Sequence[Edit]) -> set[str]:
         """The names that are bound in the line of the first edit and after it, functions' own aside.
 
@@ -103,30 +128,56 @@ class EditedCell:
         self._begun = None
 
 
-def in_its_cell(cell: EditedCell, n: NonFinite, others: Sequence[NonFinite], failing: SourceStatement) -> CellRun:
-    """The run of the whole cell with a rewrite.
+class InCell:
+    """The run of one finding's whole cell with a rewrite (`rewrite.CellRun`)."""
 
-    Args:
-        others: Further variables that the same operation left non-finite.
-        failing: The statement that failed. A rewrite that leaves it as it is cures what it, or what comes after it, binds.
-    """
+    def __init__(self, cell: EditedCell, n: NonFinite, others: Sequence[NonFinite], failing: SourceStatement) -> None:
+        """Prepare.
 
-    def with_rewrite(proposal: Proposal) -> tuple[bool, str] | None:
-        cured = [n, *others]
+        Args:
+            others: Further variables that the same operation left non-finite.
+            failing: The statement that failed. A rewrite that leaves it as it is cures what it, or what comes after it, binds.
+        """
+        self._cell = cell
+        self._all = (n, *others)
+        self._failing = failing
+        self._not_cured: dict[tuple[Edit, ...], Sequence[NonFinite]] = {}
+
+    def __call__(self, proposal: Proposal) -> tuple[bool, str] | None:
+        """Whether it is finite, and a sentence for the note; None: nothing is known."""
         try:
-            if proposal.statement != failing and not proposal.rebound[0]:
-                after = cell.bound_from(proposal.edits)
-                cured = [x for x in cured if x.path != x.root or x.root in after]
-            fault = cell.fault(proposal.edits, cured) if cured and proposal.edits else None
+            cured: Sequence[NonFinite] = self._all
+            if proposal.statement != self._failing and not proposal.rebound[0]:
+                after = self._cell.bound_from(proposal.edits)
+                cured = [n for n in self._all if n.path != n.root or n.root in after]
+            if not cured or not proposal.edits:
+                return None
+            fault = self._cell.fault(proposal.edits, cured)
         except Exception:  # it cannot be run again, or whatever a framework raises: nothing is claimed of the cell
             return None
-        if fault is None:
-            return None
-        if not fault:
-            return True, f"The cell, run again with it on copies, leaves `{cured[0].path}` finite."
-        return False, f"It is no cure alone: run again with it on copies, the cell {fault}."
+        if fault:
+            self._not_cured[proposal.edits] = cured
+            return False, f"It is no cure alone: run again with it on copies, the cell {fault}."
+        return True, f"The cell, run again with it on copies, leaves `{cured[0].path}` finite."
 
-    return with_rewrite
+    def remaining(self, edits: tuple[Edit, ...]) -> tuple[NonFinite, Repeated] | None:
+        """What a rewrite that was no cure leaves non-finite, and by which operation; None where it is not known."""
+        cured = self._not_cured.get(edits)
+        try:
+            return self._cell.second_fault(edits, cured) if cured else None
+        except Exception:  # as above
+            return None
+
+    def completes(self, edits: tuple[Edit, ...], further: Sequence[Edit]) -> bool:
+        """Whether what the edits alone did not cure is finite with further ones."""
+        both = (*edits, *further)
+        try:
+            fault = self._cell.fault(both, self._not_cured[edits])
+        except Exception:  # as above
+            return False
+        if fault:
+            self._not_cured[both] = self._not_cured[edits]
+        return not fault
 
 
 def _is_finite(leaf: Leaf | None) -> bool:

@@ -13,11 +13,11 @@ from .again import Past, Planner
 from .backends import loaded_backends
 from .beginning import looks_like_training
 from .closed_world import RefusedError
-from .edited_cell import EditedCell, in_its_cell
+from .edited_cell import EditedCell, InCell
 from .execution import Execution
 from .findings import Explained
 from .nonfinite import NonFinite
-from .rewrite import CellRun
+from .second_run import Repeated
 from .trainer import Trainer
 from .training_again import Clock
 from .tried_settings import Train, trainer_of
@@ -35,6 +35,7 @@ class OnceMore:
         past: What is known of the statements so far, the cell's own among them.
         home: The globals of the user's functions.
         path_of: Reads a variable's path: its name and suffixes.
+        explain: A variable that another run left non-finite, by what that run recorded.
         on_slow_training, on_slow_cell: Called once, when such runs have taken a second.
     """
 
@@ -44,6 +45,7 @@ class OnceMore:
     past: Past
     home: object
     path_of: Callable[[str], tuple[str, tuple[str, ...]]]
+    explain: Callable[[NonFinite, Repeated], Explained]
     on_slow_training: Callable[[], None]
     on_slow_cell: Callable[[], None]
     _trained: dict[object, Train | None] = field(default_factory=dict)
@@ -61,18 +63,18 @@ class OnceMore:
             self._trained[at] = trainer_of(lambda: self._trainer(n)) if trains else None
         return self._trained[at]
 
-    def in_cell(self, e: Explained, others: Sequence[Explained]) -> CellRun:
-        """The run of a finding's cell with a rewrite in it; `others` are findings of the same origin."""
+    def in_cell(self, e: Explained, others: Sequence[Explained]) -> InCell | None:
+        """The run of a finding's cell with a rewrite in it; `others` are findings of the same origin. None: it has none."""
         n = self._variable(e)
         if n is None or not e.path.statements:
-            return lambda proposal: None
+            return None
         if self._clock is None:
             self._clock = Clock(MAX_SECONDS, self.on_slow_cell)
         key = None if self.execution.beginning is not None else n.path
         if key not in self._cells:
             self._cells[key] = EditedCell(lambda: self._world(n), self.past.values, self.past.code, self._clock)
         same = [other for x in others if (other := self._variable(x)) is not None]
-        return in_its_cell(self._cells[key], n, same, e.path.statements[0])
+        return InCell(self._cells[key], n, same, e.path.statements[0])
 
     def close(self) -> None:
         """Let go of the copies."""

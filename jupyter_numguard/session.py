@@ -251,7 +251,9 @@ class Session:
         once_more = None if last is None else OnceMore(
             execution, {n.path: n for n in found}, {p for n in found for p in (n.path, *paths.get(n.key, ()))},
             Past(roots, self._chronicle.versions_of, last, self._code), self._home,
-            lambda path: parse(path, roots, self._outputs.resolved), progress.show_training, progress.show_again,
+            lambda path: parse(path, roots, self._outputs.resolved),
+            lambda n, again: explain(n, (), self._lineage, self._code, bindings, found=found, lists=lists, again=again),
+            progress.show_training, progress.show_again,
         )  # fmt: skip
         findings = diagnosed(in_order(explained, bound), roots, execution.raw, once_more)
         if once_more is not None:

@@ -13,17 +13,20 @@ import ast
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any
 
 from . import snapshot
 from .backends import loaded_backends
 from .beginning import keep_draws
 from .closed_world import BUILTINS, Plain, RefusedError
+from .codemap import CodeMap
 from .nonfinite import NonFinite
 from .numerics import unheard
 from .reach import library_names
+from .record import Recorder
 from .second_run import SLOW, is_same
 from .settings import CLIP, NOTE, Changed, Knob, Setting
 from .surroundings import learning_rate
@@ -48,6 +51,24 @@ class Clock:
         if time.monotonic() > self._slow:
             self._slow = math.inf
             self.on_slow()
+
+
+class Tracing:
+    """Records the operations of a run, as those of the user's cells."""
+
+    def __init__(self, code: CodeMap) -> None:
+        self._code = code
+        self.recorder = Recorder(code.names_at, expression_at=code.expression_at)
+
+    def compiled(self, original: ast.stmt, module: ast.Module) -> CodeType:
+        """The code of a statement that is about to run, known by the cell that the original stands in."""
+        home = self._code.home_of(original)
+        code = compile(module, "<numguard>" if home is None else self._code.file_of(home[0]), "exec")
+        if home is not None:
+            self._code.add(code, home[0])
+        self.recorder.log.statement = -1 if home is None else home[1]
+        self.recorder.refresh()
+        return code
 
 
 @dataclass(slots=True)
@@ -81,8 +102,12 @@ class Ran:
 
 def leaf_of(ran: Ran, path: str) -> snapshot.Leaf | None:
     """The tensor (or list of numbers) that a run left under a path."""
-    space = {name: v for name, v in ran.space.items() if not name.startswith("__")}
-    return next((x for x in snapshot.walk(space, loaded_backends()).leaves if x.path == path), None)
+    return next((x for x in walked(ran).leaves if x.path == path), None)
+
+
+def walked(ran: Ran) -> snapshot.Snapshot:
+    """All that a run left under its names."""
+    return snapshot.walk({n: v for n, v in ran.space.items() if not n.startswith("__")}, loaded_backends())
 
 
 def repeats(ran: Ran, n: NonFinite) -> None:
@@ -109,12 +134,14 @@ def run(
     roots: Mapping[str, object],
     clock: Clock,
     seconds: float = math.inf,
+    tracing: Tracing | None = None,
 ) -> Ran:
     """Run the statements of a world on copies of its copies; what an error or the clock stopped is left as it is.
 
     Args:
         noted: Names whose scalars are noted.
         clock, seconds: How long it may take: what the clock has left (it pays for the run), and no more than this.
+        tracing: Records the operations.
     """
     libraries = library_names(roots)
     twins = Twins(libraries, trains=True)
@@ -151,12 +178,14 @@ def run(
         for back in world.draws:
             back()
         with unheard():
-            _run(nodes, space, world, ran, setting)
+            _run(nodes, space, world, ran, setting, tracing)
     except (_TooLongError, KeyboardInterrupt):  # of this run, not of the cell, which is done
         ran.is_whole = False
     except Exception as error:  # the user's own may have raised as well: what it had made by then counts
         ran.error = error.with_traceback(None)
     finally:
+        if tracing is not None:
+            tracing.recorder.stop()
         for back in now:
             back()
     clock.left = (
@@ -165,10 +194,18 @@ def run(
     return ran
 
 
-def _run(nodes: Iterable[Any], space: dict[str, Any], world: World, ran: Ran, setting: Setting | None) -> None:
-    todo = [n for node in nodes for n in (node if isinstance(node, list) else [node])]
-    definitions = [n for n in todo if isinstance(n, ast.ClassDef) and n.name in world.classes.values()]
-    _execute(definitions, space)
+def _run(
+    nodes: Iterable[Any],
+    space: dict[str, Any],
+    world: World,
+    ran: Ran,
+    setting: Setting | None,
+    tracing: Tracing | None,
+) -> None:
+    pairs = zip(world.originals, nodes, strict=True)
+    todo = [(original, n) for original, node in pairs for n in (node if isinstance(node, list) else [node])]
+    definitions = [(o, n) for o, n in todo if isinstance(n, ast.ClassDef) and n.name in world.classes.values()]
+    _execute(definitions, space, tracing)
     for name, value in list(space.items()):
         rate = learning_rate(value)
         if rate is not None:
@@ -179,9 +216,11 @@ def _run(nodes: Iterable[Any], space: dict[str, Any], world: World, ran: Ran, se
                     module.__class__ = space[world.classes[type(module)]]
             if setting is not None and setting.kind == "rate":
                 backend.scale_rate(value, setting.value)
-    _execute([n for n in todo if n not in definitions], space)
+    _execute([pair for pair in todo if pair not in definitions], space, tracing)
 
 
-def _execute(nodes: Sequence[ast.stmt], space: dict[str, Any]) -> None:
-    for node in nodes:
-        exec(compile(ast.fix_missing_locations(ast.Module([node], [])), "<numguard>", "exec"), space)
+def _execute(pairs: Iterable[tuple[ast.stmt, ast.stmt]], space: dict[str, Any], tracing: Tracing | None) -> None:
+    for original, node in pairs:
+        module = ast.fix_missing_locations(ast.Module([node], []))
+        code = compile(module, "<numguard>", "exec") if tracing is None else tracing.compiled(original, module)
+        exec(code, space)

@@ -17,7 +17,7 @@ from .purity import is_pure_layer
 from .spellings import ROOTS
 
 MAX_BYTES = 64 << 20  # of all twins of one run
-_PER_ELEMENT = 256  # bytes that an element of a container counts for: it takes as long to copy
+_PER_ELEMENT = 1024  # bytes that an element of a container counts for: it takes as long to copy
 _CONSTANT = (int, float, complex, bool, str, bytes, type(None), range, slice, type(...))
 _CONTAINERS = (list, tuple, dict, set)
 
@@ -84,7 +84,8 @@ class Twins:
                     return None
                 size = backend.nbytes(value)
                 out = backend.twin(value, self._left, with_gradient=with_gradient)
-                self._left -= size
+                if out is not None:
+                    self._left -= size
                 return out
         if is_pure_layer(value) and not self._trains:
             layers = (b.copy_layer(value, self._left) for b in loaded_backends())
@@ -92,9 +93,10 @@ class Twins:
         return None
 
     def _container(self, name: str, value: Any, twin: Callable[[Any], Any]) -> Any:
-        self._left -= _PER_ELEMENT * len(value)
-        if self._left < 0:
+        size = _PER_ELEMENT * len(value)
+        if size > self._left:
             raise RefusedError(f"`{name}` holds too many values")
+        self._left -= size
         if type(value) is tuple:
             out: Any = tuple(map(twin, value))
         elif type(value) is dict:

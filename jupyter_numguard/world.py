@@ -37,6 +37,7 @@ class World:
         draws: Put the random generators to where the cell began.
         own: The attributes that the user's layers have.
         copy: The copy of a further name that a rewrite reads; raises `RefusedError`.
+        written: The statements as the user wrote them, where a rewrite is in `nodes`.
     """
 
     nodes: Sequence[ast.stmt]
@@ -45,6 +46,12 @@ class World:
     draws: Sequence[Callable[[], None]]
     own: frozenset[str]
     copy: Callable[[str], object]
+    written: Sequence[ast.stmt] = ()
+
+    @property
+    def originals(self) -> Sequence[ast.stmt]:
+        """For each statement the one that the user wrote."""
+        return self.written or self.nodes
 
 
 def world_of_cell(
@@ -196,15 +203,18 @@ def edited(world: World, edits: Iterable[Edit], roots: Mapping[str, object], cod
     Raises:
         RefusedError: An edit is of a statement that is not among them, or what it writes may do more than compute.
     """
-    nodes, twins, libraries = list(world.nodes), dict(world.twins), library_names(roots)
+    nodes, written = list(world.nodes), list(world.nodes)
+    twins, libraries = dict(world.twins), library_names(roots)
     for at, (source, here) in sorted(_places(nodes, edits, code).items(), reverse=True):
-        nodes[at : at + 1] = _rewritten(source, nodes[at], here)
+        new = _rewritten(source, nodes[at], here)
+        written[at : at + 1] = [nodes[at]] * len(new)
+        nodes[at : at + 1] = new
     bound = {*BUILTINS, "print", "super"}
     for judged in (judge_training(node, libraries, world.own) for node in nodes):
         for name in judged.loads - bound - judged.binds - twins.keys():
             twins[name] = _library(name, libraries) if name in libraries else world.copy(name)
         bound |= judged.binds
-    return replace(world, nodes=nodes, twins=twins)
+    return replace(world, nodes=nodes, twins=twins, written=written)
 
 
 def first_edited(world: World, edits: Iterable[Edit], code: CodeMap) -> tuple[int, int]:

@@ -44,14 +44,27 @@ table = np.array([0.0, 1.0, 4.0])
 def logs(x):
     return np.log(x)
 table = logs(table) * 2"""
+FLOW = """import torch
+def inverse(u):
+    return torch.log(u) - torch.log(1 - u)
+def log_det(u):
+    return -torch.log1p(-u).sum(-1)
+u = torch.tensor([[0.5, 1.0], [0.2, 0.3]])"""
+LIKELIHOOD = """z = inverse(u)
+nll = (0.5 * (z ** 2).sum(-1) + log_det(u)).mean()"""
+LARGE = """import numpy as np
+bulk = np.ones(4_000_000)
+table = np.array([0.0, 1.0])"""
 NOTEBOOKS: dict[str, dict[str, Any]] = {
-    "no bound helps": {"cells": [FAR.replace("GROWS", "torch.exp"), SHARE], "traced": [1]},
+    "no bound helps": {"cells": [FAR.replace("GROWS(row)", "(row ** 9)"), SHARE], "traced": [1]},
     "a larger bound helps": {"cells": [FAR.replace("GROWS(row)", "(row ** 4)"), SHARE], "traced": [1]},
     "drawn": {"cells": [SEEDED, DRAWN], "traced": [1]},
     "drawn plainly": {"cells": [SEEDED, DRAWN], "traced": []},
     "effect": {"cells": [EFFECT], "traced": [0]},
     "consumed": {"cells": [CONSUMED], "traced": [0]},
     "amended": {"cells": [AMENDED.partition("def")[0], "def" + AMENDED.partition("def")[2]], "traced": [1]},
+    "two faults": {"cells": [FLOW, LIKELIHOOD], "traced": [1]},
+    "large": {"cells": [LARGE, "table = np.log(table) * bulk[0]"], "traced": [1]},
     "watched": {"cells": [AMENDED.replace("table = logs", "result = logs")], "traced": []},
     "nothing kept": {
         "cells": [AMENDED, "import gc\nprint([type(o).__name__ for o in gc.get_objects() "
@@ -75,7 +88,7 @@ def rewrite_of(cells: list[Cell], variable: str) -> dict[str, Any]:
 
 
 def test_a_bound_that_another_function_lets_overflow_is_not_verified(ran: dict[str, list[Cell]]) -> None:
-    """The quotient is finite with any bound; its exponential, in a loop of another function, never is."""
+    """The quotient is finite with any bound; its ninth power, in a loop of another function, never is."""
     rewrite = rewrite_of(ran["no bound helps"], "ratio")
 
     assert not rewrite["verified"]
@@ -119,6 +132,21 @@ def test_a_line_that_stays_need_not_become_finite(ran: dict[str, list[Cell]]) ->
 def test_a_variable_that_the_cell_overwrote_is_what_it_began_with(ran: dict[str, list[Cell]]) -> None:
     """`table` held zeros before the cell, logarithms afterwards: the second run begins with the zeros."""
     assert "leaves `table` finite" in rewrite_of(ran["amended"], "table")["note"]
+
+
+def test_what_is_left_is_rewritten_as_well(ran: dict[str, list[Cell]]) -> None:
+    """The Jacobian's logarithm in another function is infinite for a reason of its own: both lines change, and both are run."""
+    rewrite = rewrite_of(ran["two faults"], "z")
+
+    assert rewrite["verified"]
+    assert len(rewrite["edits"]) == 2
+    assert "log1p(" in rewrite["after"]
+    assert rewrite["note"].endswith("With all of it the cell, run again on copies, is finite.")
+
+
+def test_data_too_large_to_copy_first_leaves_room_for_the_rest(ran: dict[str, list[Cell]]) -> None:
+    """32 MB of data are copied only when something failed; what the cell overwrites was copied before."""
+    assert "leaves `table` finite" in rewrite_of(ran["large"], "table")["note"]
 
 
 def test_a_watched_cell_is_run_with_the_rewrite_as_well(ran: dict[str, list[Cell]]) -> None:
