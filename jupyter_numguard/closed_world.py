@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 
 from .frames import is_user_code
-from .purity import PURE
+from .purity import COMPUTES, PURE
 from .spellings import ROOTS, functions
 from .terms import full_name
 
@@ -32,28 +32,6 @@ BUILTINS: dict[str, object] = {
 }  # fmt: skip
 """Python's own functions that a repeated statement gets; `print` is left out of it (see `_Plain`)."""
 
-# Functions and methods that compute, beside those of `purity.py` and `spellings.py`. Last names, of every framework.
-_COMPUTES = frozenset(
-    """
-    acos acosh asin asinh arccos arccosh arcsin arcsinh arctan arctan2 arctanh absolute add addcdiv addcmul addmm addmv baddbmm
-    allclose isclose argmax argmin argsort sort topk atleast_1d atleast_2d cholesky column_stack conj corrcoef cosh count_nonzero
-    cov cross cummax cummin cumprod cumsum diag_embed diagonal diff digitize dist exp2 erfc erfinv lgamma digamma flip fliplr
-    flipud floor_divide fmod frac gelu elu selu celu silu swish leaky_relu hardtanh relu6 greater greater_equal less less_equal
-    hstack vstack dstack index_add index_copy index_fill index_put scatter scatter_add scatter_nd inner inv inverse pinv solve
-    solve_triangular lstsq qr svdvals eig eigvals eigvalsh det logdet slogdet matrix_norm kron lerp logcumsumexp logspace
-    masked_scatter matrix_power meshgrid mish movedim multi_dot nanquantile quantile percentile negative nonzero pad
-    pairwise_distance cdist cosine_similarity polyfit polyval prod ptp rad2deg deg2rad radians degrees remainder renorm
-    repeat_interleave roll rot90 searchsorted segment_sum unsorted_segment_sum signbit sinc softmin softsign square std_mean
-    subtract multiply divide power reduce_sum reduce_mean reduce_prod reduce_std reduce_variance reduce_logsumexp
-    reduce_euclidean_norm tril_indices triu_indices true_divide trunc unbind unflatten unique unstack vander vdot
-    view_as sparse_softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits sigmoid_cross_entropy_with_logits moments
-    binary_cross_entropy binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy mean_squared_error
-    gaussian_nll_loss poisson_nll_loss triplet_margin_loss cosine_embedding_loss embedding linear conv1d conv2d conv3d avg_pool1d
-    avg_pool2d max_pool1d instance_norm rms_norm rank shape ones_like new_zeros new_ones new_full bincount histogram
-    interp fabs is_tensor clip_by_norm global_norm l2_normalize stop_gradient identity_n logaddexp2 nanprod nanstd
-    nanvar nanmax nanmin cbrt log_loss fmax fmin heaviside isneginf nextafter
-    """.split()
-)
 # Methods with an effect on their object or its graph only: a copy, here.
 _CHANGES = frozenset(
     """
@@ -101,11 +79,11 @@ def is_pure_function(dotted: str) -> bool:
     root, *middle, last = dotted.split(".") if "." in dotted else (dotted, "")
     if root not in _LIBRARIES or (not _UNSEEN.isdisjoint(middle) and dotted not in _MAKES):
         return False
-    return root == "math" or dotted in functions() or dotted in _MAKES or last in PURE or last in _COMPUTES
+    return root == "math" or dotted in functions() or dotted in _MAKES or last in PURE or last in COMPUTES
 
 
 def _is_method(name: str) -> bool:
-    if name in _CHANGES or name in PURE or name in _COMPUTES or f".{name}" in functions():
+    if name in _CHANGES or name in PURE or name in COMPUTES or f".{name}" in functions():
         return True
     return name.endswith("_") and not name.startswith("_") and _is_method(name[:-1])  # in place, on a copy
 

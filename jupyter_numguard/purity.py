@@ -34,6 +34,29 @@ PURE = frozenset(
     pdf pmf cdf sf logpdf logpmf logcdf logsf
     """.split()
 )
+# Further ones: a whole statement may be run again with them, and numpy's are evaluated for operands. Of every framework.
+COMPUTES = frozenset(
+    """
+    acos acosh asin asinh arccos arccosh arcsin arcsinh arctan arctan2 arctanh absolute add addcdiv addcmul addmm addmv baddbmm
+    allclose isclose argmax argmin argsort sort topk atleast_1d atleast_2d cholesky column_stack conj corrcoef cosh count_nonzero
+    cov cross cummax cummin cumprod cumsum diag_embed diagonal diff digitize dist exp2 erfc erfinv lgamma digamma flip fliplr
+    flipud floor_divide fmod frac gelu elu selu celu silu swish leaky_relu hardtanh relu6 greater greater_equal less less_equal
+    hstack vstack dstack index_add index_copy index_fill index_put scatter scatter_add scatter_nd inner inv inverse pinv solve
+    solve_triangular lstsq qr svdvals eig eigvals eigvalsh det logdet slogdet matrix_norm kron lerp logcumsumexp logspace
+    masked_scatter matrix_power meshgrid mish movedim multi_dot nanquantile quantile percentile negative nonzero pad
+    pairwise_distance cdist cosine_similarity polyfit polyval prod ptp rad2deg deg2rad radians degrees remainder renorm
+    repeat_interleave roll rot90 searchsorted segment_sum unsorted_segment_sum signbit sinc softmin softsign square std_mean
+    subtract multiply divide power reduce_sum reduce_mean reduce_prod reduce_std reduce_variance reduce_logsumexp
+    reduce_euclidean_norm tril_indices triu_indices true_divide trunc unbind unflatten unique unstack vander vdot
+    view_as sparse_softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits sigmoid_cross_entropy_with_logits moments
+    binary_cross_entropy binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy mean_squared_error
+    gaussian_nll_loss poisson_nll_loss triplet_margin_loss cosine_embedding_loss embedding linear conv1d conv2d conv3d avg_pool1d
+    avg_pool2d max_pool1d instance_norm rms_norm rank shape ones_like new_zeros new_ones new_full bincount histogram
+    interp fabs is_tensor clip_by_norm global_norm l2_normalize stop_gradient identity_n logaddexp2 nanprod nanstd
+    nanvar nanmax nanmin cbrt log_loss fmax fmin heaviside isneginf nextafter sort median resize convolve correlate moveaxis
+    take tri geomspace ediff1d
+    """.split()
+)
 # Python's own functions that only compute; the run gives them to the expression.
 BUILTINS = {"max": max, "min": min, "abs": abs, "float": float, "int": int, "len": len, "round": round}
 _PLAIN_ATTRIBUTES = frozenset(

@@ -309,12 +309,14 @@ def test_the_operation_is_named_as_the_user_wrote_it(statement: str, before: str
 
 
 def test_operands_are_measured_where_they_still_exist() -> None:
-    """Names, indexing and arithmetic are measured; what an in-place operation overwrote is not."""
+    """Names, indexing, arithmetic and functions that only compute are measured; what an in-place operation overwrote is not."""
     event = only(run("class M: pass\nm = M()\nm.w = [np.array([1.0, 0.0, 4.0])]\ny = np.log(m.w[0][1:] * 2)")[0])
     (operand,) = event.operands
     assert (operand.variable, operand.min, operand.max, operand.zeros, operand.measured) == (None, 0.0, 8.0, 1, "at_op")
     event = only(run("class M: pass\nm = M()\nm.w = [np.array([1.0, 0.0, 4.0])]\ny = np.log(m.w[0])")[0])
     assert [o.variable for o in event.operands] == ["m.w[0]"]
+    event = only(run("x = np.array([3.0, 0.0])\ny = 1 / np.take(np.sort(np.tile(x, 2)), [0, 3])")[0])
+    assert [o.zeros for o in event.operands] == [1]
     for statement in ("x /= z", "np.divide(x, z, out=x)", "np.divide(x, z, x)", "np.divide(x * 1, z, out=x[:])"):
         event = only(run(f"x, z = np.ones(3), np.zeros(3)\n{statement}")[0])
         assert [(o.zeros, o.measured) for o in event.operands] == [(None, "after"), (3, "at_op")], statement
@@ -342,10 +344,11 @@ b = np.log(p.x)
 c = np.log(p[0])
 d = np.log(next(g))
 e = np.where(f() > 0, np.log(f()), f())
+h = np.log(np.pad(np.zeros(2), 1, lambda *args: count.append("pad")))
 """
     log, names = run(cell)
-    assert names["count"] == ["call", "property", "item", "call", "call", "call"]
-    assert [line(e) for e in log.signals()] == [15, 16, 17, 18, 19]
+    assert names["count"] == ["call", "property", "item", "call", "call", "call", "pad"]
+    assert [line(e) for e in log.signals()] == [15, 16, 17, 18, 19, 20]
 
 
 def test_ignored_blocks_and_pandas_are_heard_silently() -> None:

@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from ...inline import inlined
+from ...purity import COMPUTES, PURE
 from ...small_functions import small_function
+from ...spellings import functions
 
 MAX_BYTES = 64 << 20  # an intermediate larger than this is not made again
 
@@ -40,10 +42,9 @@ METHODS = frozenset(
     "sum mean std var min max astype reshape ravel flatten transpose prod dot clip copy cumsum cumprod all any squeeze item "
     "tolist round trace diagonal swapaxes ptp conj".split()
 )
-_FUNCTIONS = frozenset(
-    "sum mean std var min max amin amax prod dot where clip reshape transpose abs asarray array ravel nan_to_num nansum "
-    "cumsum cumprod outer inner vdot einsum squeeze expand_dims concatenate stack "
-    "zeros_like ones_like full_like zeros ones full linspace arange diff any all isfinite isnan isinf".split()
+# A warning of Python's own that the repetition makes is one that the user would see twice.
+_WARNS = frozenset(
+    "cov corrcoef polyfit nanmean nanmedian nanstd nanvar nanmax nanmin nanquantile quantile percentile".split()
 )
 # Of pandas those that neither warn nor write. `pct_change` warns in some versions: its operands are had without it.
 _PANDAS_METHODS = frozenset("sum mean median std var min max abs shift diff cumsum cumprod clip copy to_numpy".split())
@@ -67,7 +68,7 @@ _CONTAINERS = (list, tuple, dict, str)
 _ARRAY_ATTRIBUTES = frozenset("T real imag shape size ndim dtype".split())
 
 
-_MOMENTS = frozenset({"mean", "std", "var"})
+_MOMENTS = frozenset({"mean", "std", "var", "median"})
 
 
 class NotRepeatable(Exception):
@@ -285,7 +286,8 @@ def is_pure(function: Any) -> bool:
         name in _SPECIAL and (getattr(function, "__module__", "") or "").startswith("scipy.special")
     ):
         return True
-    return name in _FUNCTIONS and getattr(np, name, None) is function
+    is_known = name in PURE or name in COMPUTES or f"numpy.{name}" in functions()
+    return is_known and name not in _WARNS and getattr(np, name, None) is function
 
 
 def _arguments(node: ast.Call, frame: FrameType) -> tuple[list[Any], dict[str, Any]]:
@@ -294,4 +296,7 @@ def _arguments(node: ast.Call, frame: FrameType) -> tuple[list[Any], dict[str, A
         function = getattr(np, node.func.attr, None)
         if isinstance(function, np.ufunc) and len(args) > function.nin:
             raise NotRepeatable("positional out")
-    return args, {str(k.arg): _evaluate(k.value, frame) for k in node.keywords}
+    kwargs = {str(k.arg): _evaluate(k.value, frame) for k in node.keywords}
+    if any(callable(a) and not isinstance(a, type) for a in (*args, *kwargs.values())):
+        raise NotRepeatable("it calls what it is given")
+    return args, kwargs
