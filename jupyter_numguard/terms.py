@@ -270,7 +270,7 @@ def overwriting(node: ast.expr) -> ast.Attribute | None:
 
 
 def bound_value(statement: SourceStatement, name: str) -> ast.expr | None:
-    """The expression of a plain `name = expression` in the statement, if that is all it does to `name`."""
+    """The expression of a plain `name = expression` in the statement, if that is all it does to `name`; of `a, b = x, y` one."""
     parsed = parse(statement.source)
     found: list[ast.expr] = []
     for stmt in parsed.body if parsed is not None else ():
@@ -278,10 +278,24 @@ def bound_value(statement: SourceStatement, name: str) -> ast.expr | None:
         into = (
             stmt.targets if isinstance(stmt, ast.Assign) else [stmt.target] if isinstance(stmt, ast.AnnAssign) else []
         )
-        if whole is not None and any(isinstance(t, ast.Name) and t.id == name for t in into):
-            found.append(whole)
+        one = next((v for t in into if whole is not None and (v := _element(t, whole, name)) is not None), None)
+        if one is not None:
+            found.append(one)
         elif name in {n.id for n in ast.walk(stmt) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}:
             return None
+    return found[0] if len(found) == 1 else None
+
+
+def _element(target: ast.expr, value: ast.expr, name: str) -> ast.expr | None:
+    """What the target binds to the name."""
+    if isinstance(target, ast.Name):
+        return value if target.id == name else None
+    if not isinstance(target, ast.Tuple | ast.List) or not isinstance(value, ast.Tuple | ast.List):
+        return None
+    inner = [*target.elts, *value.elts]
+    if len(target.elts) != len(value.elts) or any(isinstance(n, ast.Starred) for n in inner):
+        return None
+    found = [v for t, v in zip(target.elts, value.elts, strict=True) if isinstance(t, ast.Name) and t.id == name]
     return found[0] if len(found) == 1 else None
 
 

@@ -96,8 +96,10 @@ class _Builder:
         self._classes: dict[type, str] = {}
         self._twins: dict[str, object] = {}
         self._own: frozenset[str] = frozenset()
+        self._body: Sequence[ast.stmt] = ()
 
     def world(self, body: Sequence[ast.stmt]) -> World:
+        self._body = body
         modules = [
             m for twin in self._beginning.twins.values() for b in loaded_backends() for m in b.inner_modules(twin)
         ]
@@ -164,10 +166,16 @@ class _Builder:
             raise RefusedError(self._beginning.reasons.get(name, f"`{name}` is not what it was"))
         return self._copies.of(name, self._roots[name], with_gradient=True)
 
+    def _is_in_body(self, node: ast.stmt) -> bool:
+        """Whether the cell defines it itself: it runs where it stands."""
+        return any(node is statement for statement in self._body)
+
     def _define_function(self, name: str, function: FunctionType) -> None:
         node = self._code.definition_of(function.__code__)
         if not isinstance(node, ast.FunctionDef) or node.name != name or function.__closure__:
             raise RefusedError(f"the source of `{name}` is not known")
+        if self._is_in_body(node):
+            return
         self._defined[name] = node
         self._need(judge_training(node, self._libraries, self._own).loads - {name})
 
@@ -178,6 +186,8 @@ class _Builder:
         node = next((n for n in body if isinstance(n, ast.ClassDef) and n.name == cls.__name__), None)
         if node is None:
             raise RefusedError(f"the source of `{cls.__name__}` is not known")
+        if self._is_in_body(node):
+            return True
         self._defined[node.name] = node
         self._classes[cls] = node.name
         self._own |= own_names(node)

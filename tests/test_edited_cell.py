@@ -52,6 +52,12 @@ def log_det(u):
 u = torch.tensor([[0.5, 1.0], [0.2, 0.3]])"""
 LIKELIHOOD = """z = inverse(u)
 nll = (0.5 * (z ** 2).sum(-1) + log_det(u)).mean()"""
+OWN_CLASS = """import numpy as np
+class Neuron:
+    def act(self, v):
+        up, down = np.exp(v), np.exp(-v)
+        return (up - down) / (up + down)
+level = Neuron().act(np.array([-900.0, 0.5]))"""
 LARGE = """import numpy as np
 bulk = np.ones(4_000_000)
 table = np.array([0.0, 1.0])"""
@@ -64,6 +70,7 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
     "consumed": {"cells": [CONSUMED], "traced": [0]},
     "amended": {"cells": [AMENDED.partition("def")[0], "def" + AMENDED.partition("def")[2]], "traced": [1]},
     "two faults": {"cells": [FLOW, LIKELIHOOD], "traced": [1]},
+    "own class": {"cells": [OWN_CLASS], "traced": [0]},
     "large": {"cells": [LARGE, "table = np.log(table) * bulk[0]"], "traced": [1]},
     "watched": {"cells": [AMENDED.replace("table = logs", "result = logs")], "traced": []},
     "nothing kept": {
@@ -142,6 +149,14 @@ def test_what_is_left_is_rewritten_as_well(ran: dict[str, list[Cell]]) -> None:
     assert len(rewrite["edits"]) == 2
     assert "log1p(" in rewrite["after"]
     assert rewrite["note"].endswith("With all of it the cell, run again on copies, is finite.")
+
+
+def test_a_class_that_the_cell_defines_is_run_as_rewritten(ran: dict[str, list[Cell]]) -> None:
+    """Its method changes; and two names bound in one statement are known as what each is."""
+    rewrite = rewrite_of(ran["own class"], "level")
+
+    assert "np.tanh(v)" in rewrite["after"]
+    assert "leaves `level` finite" in rewrite["note"]
 
 
 def test_data_too_large_to_copy_first_leaves_room_for_the_rest(ran: dict[str, list[Cell]]) -> None:

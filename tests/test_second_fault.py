@@ -27,10 +27,10 @@ def first_rewrite(cell: str, variable: str) -> dict[str, Any]:
             "np.sinh(999 * (a + b))",
         ),
         (
-            "import torch\ndef g(v):\n    return torch.log(v)\ndef h(u):\n    return torch.exp(u)\n"
+            "import torch\ndef g(v):\n    return torch.log(v)\ndef h(u):\n    return u ** 30\n"
             "loss = (g(torch.zeros(2)) + h(torch.full((2,), 99.0))).sum()\n",
             "loss",
-            "torch.exp(u)",
+            "u ** 30",
         ),
     ],
 )
