@@ -13,6 +13,7 @@ from .model import Edit, RewriteAdvice
 from .nonfinite import NonFinite
 from .second_run import Repeated
 
+_CURED = "With all of it the cell, run again on copies, is finite."
 MAX_FURTHER = 3  # how many rewrites are put beside the first
 
 
@@ -34,14 +35,13 @@ def completed(
         edits = (*edits, *further.edits)
         parts.append(further)
         if is_cured:
+            in_order = sorted(parts, key=lambda part: min((e.execution.count, e.line) for e in part.edits))
             return RewriteAdvice(
                 edits=tuple(sorted(edits, key=lambda e: (e.execution.count, e.line), reverse=True)),
-                before="\n".join(part.before for part in parts),
-                after="\n".join(part.after for part in parts),
+                before="\n".join(part.before for part in in_order),
+                after="\n".join(part.after for part in in_order),
                 verified=True,
-                note=" ".join(
-                    [part.note for part in parts] + ["With all of it the cell, run again on copies, is finite."]
-                ),
+                note=" ".join([first.note, *map(_told, parts[1:]), _CURED]),
             )
     return first
 

@@ -17,7 +17,7 @@ from .codemap import CodeMap
 from .model import Edit, SourceStatement
 from .nonfinite import NonFinite
 from .rewrite import Proposal
-from .second_run import Repeated
+from .second_run import Repeated, event_behind
 from .snapshot import Leaf
 from .training_again import Clock, Ran, Tracing, leaf_of, repeats, run, walked
 from .world import World, edited, first_edited
@@ -97,8 +97,10 @@ class EditedCell:
             log = tracing.recorder.log
             for n in of:
                 leaf = leaf_of(ran, n.leaf)
-                event = log.event_of(leaf.key) if leaf is not None and not _is_finite(leaf) else None
-                if leaf is not None and event is not None:
+                if leaf is None or _is_finite(leaf):
+                    continue
+                event = event_behind(log, leaf.key, n)
+                if event is not None:
                     return n, Repeated(event, log, leaf.key, snapshot.aliases_of(walked(ran)))
             return None
         finally:

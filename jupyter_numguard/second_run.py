@@ -184,13 +184,19 @@ class SecondRun:
         if not is_same(n.value, mine, n):
             raise RefusedError("the second time it was something else")
         log = self._recorder.log
-        event = log.event_of(leaf.key)
-        if event is None and n.tensor.framework in ("python", "numpy"):
-            event = next(iter((*log.escaped, *log.signals())), None)
+        event = event_behind(log, leaf.key, n)
         if event is None:
             raise RefusedError("the second time no operation was seen")
         names = snapshot.aliases_of(snapshot.walk(self._space, loaded_backends()))
         return Repeated(event, log, leaf.key, names)
+
+
+def event_behind(log: OpLog, key: Key, n: NonFinite) -> OpEvent | None:
+    """What left a memory non-finite. numpy and Python's numbers are known by their signals only: it is the first of these."""
+    event = log.event_of(key)
+    if event is None and n.tensor.framework in ("python", "numpy"):
+        event = next(iter((*log.escaped, *log.signals())), None)
+    return event
 
 
 def is_same(theirs: Any, mine: Any, n: NonFinite) -> bool:

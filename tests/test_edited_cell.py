@@ -52,6 +52,13 @@ def log_det(u):
 u = torch.tensor([[0.5, 1.0], [0.2, 0.3]])"""
 LIKELIHOOD = """z = inverse(u)
 nll = (0.5 * (z ** 2).sum(-1) + log_det(u)).mean()"""
+SCORES = """import numpy as np
+told, true = np.array([0, 0, 2]), np.array([0, 1, 2])
+for c in range(4):
+    hit = np.sum((told == c) & (true == c))
+    precision = hit / np.sum(told == c)
+    recall = hit / np.sum(true == c)
+    f1 = 2 * precision * recall / (precision + recall)"""
 OWN_CLASS = """import numpy as np
 class Neuron:
     def act(self, v):
@@ -70,6 +77,7 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
     "consumed": {"cells": [CONSUMED], "traced": [0]},
     "amended": {"cells": [AMENDED.partition("def")[0], "def" + AMENDED.partition("def")[2]], "traced": [1]},
     "two faults": {"cells": [FLOW, LIKELIHOOD], "traced": [1]},
+    "three faults": {"cells": [SCORES], "traced": [0]},
     "own class": {"cells": [OWN_CLASS], "traced": [0]},
     "large": {"cells": [LARGE, "table = np.log(table) * bulk[0]"], "traced": [1]},
     "watched": {"cells": [AMENDED.replace("table = logs", "result = logs")], "traced": []},
@@ -148,6 +156,7 @@ def test_what_is_left_is_rewritten_as_well(ran: dict[str, list[Cell]]) -> None:
     assert rewrite["verified"]
     assert len(rewrite["edits"]) == 2
     assert "log1p(" in rewrite["after"]
+    assert "Line 5 changes as well: run on the operands that failed" in rewrite["note"]
     assert rewrite["note"].endswith("With all of it the cell, run again on copies, is finite.")
 
 
@@ -157,6 +166,15 @@ def test_a_class_that_the_cell_defines_is_run_as_rewritten(ran: dict[str, list[C
 
     assert "np.tanh(v)" in rewrite["after"]
     assert "leaves `level` finite" in rewrite["note"]
+
+
+def test_three_lines_of_a_loop_are_rewritten_in_their_order(ran: dict[str, list[Cell]]) -> None:
+    """Each divides by 0 for a class that is not there; numbers of numpy are known by what they signal."""
+    rewrite = ran["three faults"][0].alarms[0]["diagnoses"][0]["rewrite"]
+
+    assert rewrite["verified"]
+    assert [line.split(" = ")[0] for line in rewrite["after"].splitlines()] == ["precision", "recall", "f1"]
+    assert all(f"Line {line} changes as well" in rewrite["note"] for line in (7, 8))
 
 
 def test_data_too_large_to_copy_first_leaves_room_for_the_rest(ran: dict[str, list[Cell]]) -> None:
