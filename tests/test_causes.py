@@ -9,6 +9,17 @@ import pytest
 from .harness import Cell, run
 
 PROGRAMS = {
+    "NG203 squared": """
+import torch
+Dose = torch.linspace(0, 60, 9)
+kill = 2.5 * torch.exp(1.2 * Dose)
+gap = ((kill - 3 * Dose) ** 2).mean()
+""",
+    "NG209 numpy": """
+import numpy as np
+k, mu = np.array([0.0, 900.0]), np.array([1.0, 900.0])
+weight = mu ** k * np.exp(-mu)
+""",
     "NG601 array": """
 import numpy as np, io
 X = np.genfromtxt(io.StringIO("1,2\\n3,x\\n5,6"), delimiter=",")
@@ -226,6 +237,11 @@ INNOCENT = {
         "NG901",
         "import numpy as np\nscores = np.array([-1.0, 2.0])\nz = np.log(scores)\n",
     ),
+    "NG203 data": (
+        "NG203",
+        "import torch\nlarge = torch.tensor([3e30])\nsmall = torch.exp(-torch.tensor([2.0]))\nsquare = large ** 2\n",
+    ),
+    "NG209 huge": ("NG209", "import numpy as np\nlarge = np.array([1e200])\nsquare = large ** 2\n"),
     "NG802 filled": (
         "NG802",
         "import torch\nw = torch.empty(2, 2)\nw.fill_(3e38)\ny = torch.ones(1, 2) @ w\n",
