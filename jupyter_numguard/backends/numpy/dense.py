@@ -69,21 +69,26 @@ def are_nonfinite(values: Sequence[Any]) -> list[bool]:
     flags = [False] * len(values)
     small: dict[Any, list[int]] = {}
     rest: list[int] = []
+    unsure: list[int] = []  # their screen told something
     for i, a in enumerate(values):
         if type(a) is np.ndarray and (dtype := a.dtype).char in "fd" and dtype.isnative:
             if a.size <= SMALL:
                 small.setdefault(dtype.char, []).append(i)
                 continue
-            if a.flags.forc and all(map(is_proved_finite, _turns(a.ravel("K")))):
+            if a.flags.forc:
+                if not _is_sum_finite(a):
+                    unsure.append(i)
                 continue
         rest.append(i)
     for group in small.values():
         arrays = [a if a.ndim == 1 else a.reshape(-1) for a in map(values.__getitem__, group)]
         rest += [group[i] for i in unproved(arrays)]
-    if rest:
+    if rest or unsure:
         with silence():
             for i in rest:
                 flags[i] = _is_nonfinite(values[i])
+            for i in unsure:
+                flags[i] = _has_nonfinite(values[i], None)
     return flags
 
 
@@ -102,6 +107,10 @@ def _is_nonfinite(value: Any) -> bool:
             return False
         if a.dtype.name in HALVES:
             return has_nonfinite(a.ravel("K") if a.flags.forc else a, a.dtype.name)
+    return _has_nonfinite(a, mask)
+
+
+def _has_nonfinite(a: Array, mask: Array | None) -> bool:
     return any(bool((~is_finite).any()) for is_finite, _ in finite_flags(a, mask))
 
 
