@@ -225,6 +225,11 @@ INNOCENT = {
         "import numpy as np\nx1, x2 = np.array([1.0]), np.array([1.0])\ny1, y2 = np.array([1.0]), np.array([2.0])\n"
         "slope = (y2 - y1) / (x2 - x1)\n",
     ),
+    "NG603 padded rows": (
+        "NG603",
+        "import torch\nbox = torch.tensor([[1.0, 1.0, 4.0, 3.0], [0.0, 0.0, 0.0, 0.0]])\n"
+        "w, h = box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]\nslant = torch.atan(w / h)\n",
+    ),
     "NG603 weights": (
         "NG603",
         "import torch\nw, h = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0])\nq = torch.log(w - h)\n",

@@ -76,8 +76,8 @@ def detect(path: LineagePath) -> Evidence | None:
         return None
     x = operand(origin, -1 if origin.op == "div" else 0)
     slot = "y" if origin.op == "div" else "x"
-    if x is None or x.min is None or x.min > 0 or (origin.op == "div" and not x.zeros):
-        return None
+    if x is None or x.min is None or x.min > 0 or (origin.op == "div" and (not x.zeros or x.min == 0)):
+        return None  # a ratio to an extent of 0 is that of a padded row as well: a division by zero like any other
     made = next((t for t in _makers(path, slot) if t.op == "sub" and _is_difference(t.node)), None)
     if made is None:
         return None
