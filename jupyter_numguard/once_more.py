@@ -24,6 +24,7 @@ from .tried_settings import Train, trainer_of
 from .world import World, world_of_cell, world_of_plan
 
 MAX_SECONDS = 6.0  # of all runs with rewrites after one cell
+MAX_CELL = 20.0  # what took longer, traced, is not begun again: a single call of a library cannot be stopped
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class OnceMore:
     """The runs after one cell.
 
     Attributes:
+        seconds: How long the cell took.
         found: What was found non-finite after it, by path; `fresh` are all paths of these.
         past: What is known of the statements so far, the cell's own among them.
         home: The globals of the user's functions.
@@ -40,6 +42,7 @@ class OnceMore:
     """
 
     execution: Execution
+    seconds: float
     found: Mapping[str, NonFinite]
     fresh: Collection[str]
     past: Past
@@ -102,6 +105,8 @@ class OnceMore:
         return Trainer(world, n, self.past.values, self.on_slow_training)
 
     def _world(self, n: NonFinite) -> World:
+        if self.seconds > MAX_CELL:
+            raise RefusedError(f"it would take as long as the cell, {self.seconds:.0f} seconds")
         beginning, cell = self.execution.beginning, self.past.code.cell_of_execution(self.execution.ref)
         if beginning is not None and cell is not None:
             return world_of_cell(cell, beginning, self.past.values, self.past.code, self._is_unchanged)

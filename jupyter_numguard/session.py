@@ -249,7 +249,8 @@ class Session:
         self._news.known = known
         last = self._chronicle.last
         once_more = None if last is None else OnceMore(
-            execution, {n.path: n for n in found}, {p for n in found for p in (n.path, *paths.get(n.key, ()))},
+            execution, ended - execution.began, {n.path: n for n in found},
+            {p for n in found for p in (n.path, *paths.get(n.key, ()))},
             Past(roots, self._chronicle.versions_of, last, self._code), self._home,
             lambda path: parse(path, roots, self._outputs.resolved),
             lambda n, again: explain(n, (), self._lineage, self._code, bindings, found=found, lists=lists, again=again),

@@ -79,6 +79,11 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
     "two faults": {"cells": [FLOW, LIKELIHOOD], "traced": [1]},
     "three faults": {"cells": [SCORES], "traced": [0]},
     "own class": {"cells": [OWN_CLASS], "traced": [0]},
+    "long": {
+        "cells": ["from jupyter_numguard import once_more\nlongest, once_more.MAX_CELL = once_more.MAX_CELL, 0.0", OWN_CLASS,
+                  "once_more.MAX_CELL = longest"],
+        "traced": [1],
+    },
     "large": {"cells": [LARGE, "table = np.log(table) * bulk[0]"], "traced": [1]},
     "watched": {"cells": [AMENDED.replace("table = logs", "result = logs")], "traced": []},
     "nothing kept": {
@@ -190,3 +195,11 @@ def test_a_watched_cell_is_run_with_the_rewrite_as_well(ran: dict[str, list[Cell
 def test_no_copy_outlives_the_report(ran: dict[str, list[Cell]]) -> None:
     """Nothing of the second runs is left in the next cell."""
     assert ran["nothing kept"][1].text.strip() == "[]"
+
+
+def test_a_cell_that_took_long_is_not_begun_again(ran: dict[str, list[Cell]]) -> None:
+    """A single call of a library cannot be stopped: what the operands showed is told at once."""
+    rewrite = rewrite_of(ran["long"], "level")
+
+    assert rewrite["verified"]
+    assert "run again" not in rewrite["note"]
