@@ -344,7 +344,37 @@ class _Pair:
         guarded = None
         if self.guard is not None:
             guarded = evaluate(self.guard, values, self.framework, gradient=False).value
-        return compare(run[0], run[1], guarded, self.rtol)
+        try:
+            return compare(run[0], run[1], guarded, self.rtol)
+        except _Refuted:
+            picked = self._finite_only(run[0]) if gradient and guarded is None else None
+            if picked is None:
+                raise
+            # An element that is not finite puts a 0 or an Inf of its own into gradients that others share with it.
+            picked.compare(values, gradient)
+            return compare(Outcome(run[0].value, ()), Outcome(run[1].value, ()), guarded, self.rtol)
+
+    def _finite_only(self, before: Outcome) -> _Pair | None:
+        """The two functions of what of their result the original has finite; None where that is all, or nothing."""
+        import sys
+
+        import numpy
+
+        at = numpy.flatnonzero(numpy.isfinite(before.value))
+        if not 0 < len(at) < before.value.size:
+            return None
+
+        def picked(function: _Function) -> _Function:
+            def pick(*args: Any) -> Any:
+                result = function(*args)
+                if self.framework == "torch":
+                    return result.reshape(-1)[at.tolist()]
+                tf = sys.modules["tensorflow"]
+                return tf.gather(tf.reshape(result, [-1]), at)
+
+            return pick
+
+        return _Pair(picked(self.before), picked(self.after), None, self.framework, self.rtol)
 
 
 def _normalised(value: Any) -> Any:

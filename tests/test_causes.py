@@ -74,6 +74,27 @@ A = torch.tensor([[4.0, 1.0], [2.0, 3.0]])
 for _ in range(200):
     v = A.matmul(v) if v.sum() < 0 else v * 5 + 1
 """,
+    "NG203 exponent that adds up": """
+import torch
+gain = torch.rand(3, 3)
+score = torch.zeros(2, 3)
+for t in range(40):
+    score = torch.log(torch.exp(score) @ torch.exp(gain)) + 9.0
+""",
+    "NG802 attribute": """
+import torch, torch.nn as nn
+torch.use_deterministic_algorithms(True)  # fills what it allocates with NaN
+class Biased(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.shift = nn.Parameter(torch.empty(3, 2 * n - 1))
+        self.register_buffer("place", torch.arange(n)[:, None] - torch.arange(n)[None] + n - 1)
+    def forward(self, x):
+        return x + self.shift[:, self.place]
+layer = Biased(4)
+out = layer(torch.ones(2, 3, 4, 4)).mean()
+torch.use_deterministic_algorithms(False)
+""",
     "NG802 parameter": """
 import torch, torch.nn as nn
 class Layer(nn.Module):
@@ -247,6 +268,22 @@ INNOCENT = {
         "import torch\nlarge = torch.tensor([3e30])\nsmall = torch.exp(-torch.tensor([2.0]))\nsquare = large ** 2\n",
     ),
     "NG209 huge": ("NG209", "import numpy as np\nlarge = np.array([1e200])\nsquare = large ** 2\n"),
+    "NG802 attribute filled elsewhere": (
+        "NG802",
+        """
+import torch, torch.nn as nn
+class Biased(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.empty(4))
+    def forward(self, x):
+        return x + self.shift[:3]
+layer = Biased()
+with torch.no_grad():
+    layer.shift.index_fill_(0, torch.arange(4), float("nan"))
+out = layer(torch.ones(2, 3))
+""",
+    ),
     "NG802 filled": (
         "NG802",
         "import torch\nw = torch.empty(2, 2)\nw.fill_(3e38)\ny = torch.ones(1, 2) @ w\n",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from .harness import run
@@ -78,6 +80,28 @@ def test_softmax_of_what_was_written_over_is_that_of_what_it_was() -> None:
     text, _ = finite_after(cell + "q = (p * 3).sum()\n", "q")
 
     assert "p = torch.softmax(scores * 2, 1)" == text
+
+
+def test_a_forward_recursion_in_a_method_is_one_of_logarithms() -> None:
+    """Both factors are exponentials that were given a new axis; the failing round is compared in value and gradient where it
+    is finite, though the rows that are not share the gradient of `trans`."""
+    cell = (
+        "import torch\nclass Chain(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.trans = torch.nn.Parameter(torch.eye(3))\n    def total(self, em):\n        a = em[:, 0]\n"
+        "        for t in range(1, em.size(1)):\n"
+        "            a = em[:, t] + torch.log((torch.exp(a)[:, :, None] * self.trans.exp()[None]).sum(1))\n"
+        "        return torch.logsumexp(a, dim=1)\nz = Chain().total(torch.tensor([1.0, 9.0])[:, None, None].expand(2, 50, 3))\n"
+        "one = z[1].detach()\n"
+    )
+    text, one = finite_after(cell, "z", "one")
+
+    assert "torch.logsumexp(a[:, :, None] + self.trans[None], dim=1)" in text
+    assert 450.0 + _chained(50) == pytest.approx(one, rel=1e-5)
+
+
+def _chained(rounds: int) -> float:
+    """log of the sum of all weights of chains: every step multiplies by e + 2, and there are three ends."""
+    return math.log(3.0) + (rounds - 1) * math.log(math.e + 2.0)
 
 
 def test_a_name_that_cannot_be_said_any_more_is_not_guessed() -> None:

@@ -11,15 +11,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from jupyter_numguard.change import Change, written_out
+from jupyter_numguard.change import Change, unwrapped, written_out
 from jupyter_numguard.matching import Reader
 from jupyter_numguard.model import Framework
-from jupyter_numguard.terms import CONSTANT, Term
+from jupyter_numguard.terms import CONSTANT, OPAQUE, Term
 
 FIXES = {"NG101", "NG203", "NG206", "NG304", "NG501", "NG502"}
 EXAMPLES = {
     "torch": (
         "y = torch.log((b * torch.exp(x)).sum(1))",
+        "y = torch.log((torch.exp(x)[:, None] * torch.exp(b)[None]).sum(1))",
         "y = torch.log((torch.exp(x) / b).sum(-1, keepdim=True))",
         "y = torch.log(torch.sum(b * torch.exp(-x) / (2 * b)))",
     ),
@@ -52,6 +53,11 @@ class _Product:
                 self.used.append(t)
                 self.exponents.append((inverse, x))
                 return
+            picked = _picked_exponent(reader, t)
+            if picked is not None:
+                self.used.append(picked[0])
+                self.exponents.append((inverse, picked[1]))
+                return
             if t.op in ("mul", "div") and x is not None and y is not None and _holds_exp(reader, t, depth):
                 self.used.append(t)
                 self.take(reader, x, inverse, depth + 1)
@@ -76,7 +82,7 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
             parts = [*(t for _, t in product.exponents), *product.above, *product.below]
             used = [logarithm, *product.used]
             bad = next((t for t in used if id(t.node) in guilty), None)
-            if bad is None or not product.exponents or not (product.above or product.below):
+            if bad is None or not product.exponents or len(parts) < 2:
                 continue
             if not all(reader.is_stable(t, home) for t in (*parts, total)):
                 continue
@@ -86,10 +92,24 @@ def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
                 yield Change(home, logarithm.node, after, (before, after), framework)
 
 
+def _picked_exponent(reader: Reader, term: Term) -> tuple[Term, Term] | None:
+    """`exp(x)[:, None]` as (`exp(x)`, `x[:, None]`): what rearranges elements may be done before."""
+    for inner, rebuild in unwrapped(reader, term, term.home):
+        x = inner.argument("x")
+        if inner.op == "exp" and x is not None:
+            made = rebuild(x.node)
+            for child in ast.walk(made):
+                child.numguard_made = True  # type: ignore[attr-defined]
+            return inner, Term(OPAQUE, (), ast.fix_missing_locations(made), term.home)
+    return None
+
+
 def _holds_exp(reader: Reader, term: Term, depth: int) -> bool:
     """Whether a product has an exponential among its factors."""
     return depth < _MAX_DEPTH and any(
-        t.op == "exp" or (t.op in ("mul", "div") and any(_holds_exp(reader, a, depth + 1) for _, a in t.arguments))
+        t.op == "exp"
+        or _picked_exponent(reader, t) is not None
+        or (t.op in ("mul", "div") and any(_holds_exp(reader, a, depth + 1) for _, a in t.arguments))
         for t in reader.expansions(term)
     )
 

@@ -39,13 +39,16 @@ diverging-update (NG701).
 
 from __future__ import annotations
 
-from jupyter_numguard.model import Category, Evidence, LineagePath
+from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
 
 from ._growth import described, diverged, is_training
 from ._recognise import certain
 
 CATEGORY = Category.C7
 PRECEDES = {"NG203", "NG801"}
+_ORDINARY = (
+    1e4  # an exponent of that size came by adding up; one that is multiplied by a factor passes it in a few rounds
+)
 
 
 def detect(path: LineagePath) -> Evidence | None:
@@ -54,6 +57,12 @@ def detect(path: LineagePath) -> Evidence | None:
     if origin is None or origin.kind != "op" or origin.phase != "forward" or is_training(path):
         return None
     grown = diverged(path)
-    if not grown:
+    if not grown or _is_exponential_of_ordinary(origin):
         return None
     return Evidence(f"{described(*grown[0])}; nothing is trained there.", certain(origin, 0.85))
+
+
+def _is_exponential_of_ordinary(origin: Origin) -> bool:
+    """`alpha = log(exp(alpha) @ T) + e`: what overflows is an exponential, what is carried on is its exponent, of 100 or so."""
+    exponents = [x.absmax for x in origin.operands if x.absmax is not None]
+    return origin.op in ("exp", "exp2", "expm1") and bool(exponents) and max(exponents) < _ORDINARY

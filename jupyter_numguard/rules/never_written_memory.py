@@ -44,10 +44,12 @@ That nothing wrote to it is read from the source of the cell, unless the memory 
 
 from __future__ import annotations
 
+import ast
 import re
 
 from jupyter_numguard import wording
-from jupyter_numguard.model import Category, Evidence, LineagePath
+from jupyter_numguard.model import Category, Evidence, LineagePath, Origin
+from jupyter_numguard.terms import parse
 
 from ._recognise import certain
 
@@ -70,6 +72,8 @@ def detect(path: LineagePath) -> Evidence | None:
             f"The memory that `{origin.native_op}` gave here holds non-finite values and was never written.",
             certain(origin, 0.95),
         )
+    if origin.kind == "introduced" and origin.op == "data":
+        return _came_in(path, origin)
     if origin.kind != "op" or origin.phase not in ("forward", "update"):
         return None
     for x in (*origin.operands, *path.named):
@@ -79,6 +83,34 @@ def detect(path: LineagePath) -> Evidence | None:
             text = f"{wording.tensor(x)} reaches {wording.number(x.absmax)}; the source allocates it and writes nothing to it"
             return Evidence(f"{text} before this line.", certain(origin, 0.88))
     return None
+
+
+def _came_in(path: LineagePath, origin: Origin) -> Evidence | None:
+    """NaN that a statement met first, which reads an attribute or a name that the source allocates and never writes."""
+    source = _source(path)
+    parsed = parse(path.statements[0].source) if path.statements else None
+    held = {x.variable for x in (*origin.operands, *path.named) if wording.num_nonfinite(x)}
+    for node in (n for s in (parsed.body if parsed is not None else ()) for n in ast.walk(s)):
+        if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(node.ctx, ast.Load):
+            continue
+        name = ast.unparse(node)
+        if name in held and _is_only_allocated(name, source) and not _is_handed_on(name, source):
+            text = f"`{name}` is allocated and the source writes nothing to it; what this line reads of it held non-finite values"
+            return Evidence(f"{text} when it came in.", certain(origin, 0.85))
+    return None
+
+
+def _is_handed_on(name: str, source: str) -> bool:
+    """Whether a statement gives it to a function that may fill it: `fill(w)`; `reset_parameters()` may as well."""
+    last = re.escape(name.rpartition(".")[2])
+    owner = r"self\.reset_\w*\(|self\.init_\w*\(|self\._init\w*\(|\.parameters\(\)|load_state_dict\("
+    return bool(
+        re.search(
+            rf"^\s*[\w.]+\(\s*(?:self\.)?{last}\s*[,)]|{owner}|\w\.{last}\.data|\b{last}(?:\.data)?\.\w+_\(",
+            source,
+            re.M,
+        )
+    )
 
 
 def _source(path: LineagePath) -> str:
