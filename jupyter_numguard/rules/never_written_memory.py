@@ -89,14 +89,14 @@ def _came_in(path: LineagePath, origin: Origin) -> Evidence | None:
     """NaN that a statement met first, which reads an attribute or a name that the source allocates and never writes."""
     source = _source(path)
     parsed = parse(path.statements[0].source) if path.statements else None
-    held = {x.variable for x in (*origin.operands, *path.named) if wording.num_nonfinite(x)}
+    finite = {x.variable for x in path.named if x.absmax is not None and not wording.num_nonfinite(x)}
     for node in (n for s in (parsed.body if parsed is not None else ()) for n in ast.walk(s)):
         if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(node.ctx, ast.Load):
             continue
         name = ast.unparse(node)
-        if name in held and _is_only_allocated(name, source) and not _is_handed_on(name, source):
-            text = f"`{name}` is allocated and the source writes nothing to it; what this line reads of it held non-finite values"
-            return Evidence(f"{text} when it came in.", certain(origin, 0.85))
+        if name not in finite and _is_only_allocated(name, source) and not _is_handed_on(name, source):
+            text = f"This line reads `{name}`, which is allocated and to which the source writes nothing"
+            return Evidence(f"{text}; what it reads held non-finite values already.", certain(origin, 0.8))
     return None
 
 
