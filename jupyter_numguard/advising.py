@@ -25,12 +25,40 @@ from .terms import aliases_of
 from .tried_settings import Train
 from .verify import verifier
 
+MAX_EARLIER = 200  # origins whose diagnoses are kept
+
+
+class Earlier:
+    """What was said of each origin when its operands were at hand: a cell that only reads its result has none of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, tuple[Diagnosis, ...]] = {}
+
+    def forget(self) -> None:
+        """Nothing was said."""
+        self._known.clear()
+
+    def better(self, origin: Origin, of_gradient: bool, found: tuple[Diagnosis, ...]) -> tuple[Diagnosis, ...]:
+        """What was found now, or what was said before of the same origin where only that has a verified rewrite."""
+        at = origin.execution, origin.file, origin.line, origin.op, origin.phase, of_gradient
+        before = self._known.pop(at, found)
+        best = found if _is_cured(found) or not _is_cured(before) else before
+        self._known[at] = best
+        while len(self._known) > MAX_EARLIER:
+            del self._known[next(iter(self._known))]
+        return best
+
+
+def _is_cured(found: Sequence[Diagnosis]) -> bool:
+    return bool(found) and found[0].rewrite is not None and found[0].rewrite.verified
+
 
 def diagnosed(
     explained: Sequence[Explained],
     roots: Mapping[str, object],
     cell: str,
     once_more: OnceMore | None = None,
+    earlier: Earlier | None = None,
 ) -> tuple[Finding, ...]:
     """Each finding with its diagnoses; findings of one origin share them, gradients apart from values.
 
@@ -38,6 +66,7 @@ def diagnosed(
         roots: The notebook's namespace.
         cell: The text of the cell that ended.
         once_more: The runs of the cell on copies; None where there can be none.
+        earlier: What was said of origins after cells before; it is added to.
     """
     if not explained:
         return ()
@@ -60,6 +89,8 @@ def diagnosed(
                 known[same] = _diagnoses(e, origin, roots, cell, aliases, modules, once_more, others)
             except Exception:  # whatever a strange value or source raises: where it failed is worth more than why
                 known[same] = ()
+            if earlier is not None:
+                known[same] = earlier.better(origin, of_gradient, known[same])
         out.append(dataclasses.replace(e.finding, diagnoses=known[same]))
     return tuple(out)
 

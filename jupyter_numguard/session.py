@@ -10,7 +10,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from . import snapshot
-from .advising import diagnosed
+from .advising import Earlier, diagnosed
 from .again import Again, Past, run_again
 from .asking import LineageAnswer, parse
 from .backends import loaded_backends, unusable_frameworks
@@ -76,6 +76,7 @@ class Session:
         self._namespace = namespace
         self._home: object = getattr(shell, "user_global_ns", None)
         self._code = CodeMap()
+        self._earlier = Earlier()
         self._lineage = Lineage(self._code.place_of, self._writer_of, lambda names: self._chronicle.behind(names))
         self._news = News()
         self._running: dict[int, Execution] = {}
@@ -256,7 +257,7 @@ class Session:
             lambda n, again: explain(n, (), self._lineage, self._code, bindings, found=found, lists=lists, again=again),
             progress.show_training, progress.show_again,
         )  # fmt: skip
-        findings = diagnosed(in_order(explained, bound), roots, execution.raw, once_more)
+        findings = diagnosed(in_order(explained, bound), roots, execution.raw, once_more, self._earlier)
         if once_more is not None:
             once_more.close()
         execution.beginning = None
@@ -446,6 +447,7 @@ class Session:
         self.reports.clear()
         self.live.forget()
         self._lineage.forget()
+        self._earlier.forget()
         found, _ = find_nonfinite(probe(snapshot.walk(self.roots(), loaded_backends())))
         self._news.forget(found)
         self._chronicle.forget()

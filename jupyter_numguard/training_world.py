@@ -26,7 +26,11 @@ _LOADERS = frozenset(
     "torch.utils.data.DataLoader torch.utils.data.TensorDataset torch.utils.data.dataloader.DataLoader "
     "torch.utils.data.dataset.TensorDataset".split()
 )
-_METHODS = frozenset("train eval apply_gradients apply to double float state_dict add_module children".split())
+_METHODS = frozenset(
+    "train eval apply_gradients apply to double float state_dict add_module children register_buffer weight bias".split()
+)
+# Memory that nothing wrote to: the run that changes nothing tells whether what it held mattered.
+_UNWRITTEN = frozenset("numpy.empty numpy.empty_like torch.empty torch.empty_like".split())
 _WORKERS = frozenset("num_workers worker_init_fn persistent_workers collate_fn".split())
 _WITH_EFFECT = frozenset("save dump tofile share_memory_ to_csv".split())  # whatever a user calls a layer of his own
 
@@ -111,11 +115,11 @@ class _TrainingReader(Reader):
 
 
 def is_made_or_drawn(dotted: str) -> bool:
-    """Whether a library's function of this full name makes a layer or an optimizer, or draws random numbers."""
+    """Whether a library's function of this full name makes a layer, an optimizer or memory, or draws random numbers."""
     last = dotted.rsplit(".", 1)[-1]
     if dotted.startswith(_DRAWING_MODULES) and last in _DRAWS:
         return True
-    return dotted in _LOADERS or (dotted.startswith(_MADE) and last[:1].isupper())
+    return dotted in _LOADERS or dotted in _UNWRITTEN or (dotted.startswith(_MADE) and last[:1].isupper())
 
 
 def _called(node: ast.expr) -> ast.expr:

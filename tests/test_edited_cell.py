@@ -68,6 +68,13 @@ level = Neuron().act(np.array([-900.0, 0.5]))"""
 LARGE = """import numpy as np
 bulk = np.ones(4_000_000)
 table = np.array([0.0, 1.0])"""
+FILLED = """import numpy as np
+def rates(p):
+    out = np.empty(len(p) - 1)
+    for i in range(1, len(p)):
+        out[i - 1] = p[i] / p[i - 1]
+    return out
+growth = rates(np.array([0.0, 2.0, 4.0]))"""
 NOTEBOOKS: dict[str, dict[str, Any]] = {
     "no bound helps": {"cells": [FAR.replace("GROWS(row)", "(row ** 9)"), SHARE], "traced": [1]},
     "a larger bound helps": {"cells": [FAR.replace("GROWS(row)", "(row ** 4)"), SHARE], "traced": [1]},
@@ -84,6 +91,8 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
                   "once_more.MAX_CELL = longest"],
         "traced": [1],
     },
+    "filled": {"cells": [FILLED], "traced": [0]},
+    "later": {"cells": [FLOW, "z = inverse(u[1:] - 0.2)", "total = z.sum()"], "traced": [1, 2]},
     "large": {"cells": [LARGE, "table = np.log(table) * bulk[0]"], "traced": [1]},
     "watched": {"cells": [AMENDED.replace("table = logs", "result = logs")], "traced": []},
     "nothing kept": {
@@ -180,6 +189,17 @@ def test_three_lines_of_a_loop_are_rewritten_in_their_order(ran: dict[str, list[
     assert rewrite["verified"]
     assert [line.split(" = ")[0] for line in rewrite["after"].splitlines()] == ["precision", "recall", "f1"]
     assert all(f"Line {line} changes as well" in rewrite["note"] for line in (7, 8))
+
+
+def test_memory_that_the_cell_fills_can_be_filled_again(ran: dict[str, list[Cell]]) -> None:
+    """`np.empty` holds whatever was there; all of it is written over."""
+    assert "leaves `growth` finite" in rewrite_of(ran["filled"], "growth")["note"]
+
+
+def test_a_later_cell_tells_the_rewrite_that_was_run(ran: dict[str, list[Cell]]) -> None:
+    """The sum became non-finite by the same logarithm, whose operands are gone by then."""
+    assert rewrite_of(ran["later"], "z")["verified"]
+    assert rewrite_of(ran["later"], "total") == rewrite_of(ran["later"], "z")
 
 
 def test_data_too_large_to_copy_first_leaves_room_for_the_rest(ran: dict[str, list[Cell]]) -> None:
