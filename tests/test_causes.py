@@ -15,6 +15,14 @@ Dose = torch.linspace(0, 60, 9)
 kill = 2.5 * torch.exp(1.2 * Dose)
 gap = ((kill - 3 * Dose) ** 2).mean()
 """,
+    "NG505 audio": """
+import numpy as np
+pcm = (9000 * np.sin(np.arange(4000) / 3)).astype(np.int16)
+def loudness(signal):
+    blocks = signal.reshape(-1, 400)
+    return np.sqrt(np.mean(blocks ** 2, axis=1))
+level = loudness(pcm)
+""",
     "NG209 numpy": """
 import numpy as np
 k, mu = np.array([0.0, 900.0]), np.array([1.0, 900.0])
@@ -267,6 +275,10 @@ INNOCENT = {
         "NG203",
         "import torch\nlarge = torch.tensor([3e30])\nsmall = torch.exp(-torch.tensor([2.0]))\nsquare = large ** 2\n",
     ),
+    "NG505 small": (
+        "NG505",
+        "import numpy as np\nn = np.array([3, 100], np.int16)\nm = np.sqrt(np.mean(n ** 2) - 9e3)\n",
+    ),
     "NG209 huge": ("NG209", "import numpy as np\nlarge = np.array([1e200])\nsquare = large ** 2\n"),
     "NG802 attribute filled elsewhere": (
         "NG802",
@@ -327,6 +339,14 @@ def test_a_likeness_is_not_enough(name: str, cells: dict[str, Cell]) -> None:
 
     assert cells[name].alarms
     assert INNOCENT[name][0] not in rules
+
+
+def test_a_product_that_wrapped_is_computed_in_a_wider_dtype(cells: dict[str, Cell]) -> None:
+    """Before the product, not after it; and that was run."""
+    rewrite = _best(cells["NG505 audio"])["rewrite"]
+
+    assert "np.mean(blocks.astype(np.float64) ** 2, axis=1)" in rewrite["after"]
+    assert rewrite["verified"]
 
 
 def test_loaded_data_is_counted(cells: dict[str, Cell]) -> None:
