@@ -196,6 +196,7 @@ def operands(framework: str) -> dict[str, Any]:
     if framework == "numpy":
         x, mask, huge = np.array([0.0, 4.0]), np.array([0.0, 1.0]), np.array([1e300, 1.0])
         half = {"h": np.array([300.0, 2.0], np.float16), "e": np.array([15.0, 2.0], np.float16)}
+        short = np.array([200, -3, 150], np.int16)
         unsigned = {"m": np.array([3, 9], np.uint8), "n": np.array([5, 2], np.uint8)}
         gaps, table = np.array([np.nan, np.nan]), np.array([[np.nan, np.nan], [1.0, np.nan]])
         return {
@@ -208,6 +209,7 @@ def operands(framework: str) -> dict[str, Any]:
             "huge": huge,
             **half,
             **unsigned,
+            "short": short,
         }
     torch_ = framework == "torch"
     make, leaf = (torch.tensor, {"requires_grad": True}) if torch_ else (tf.constant, {})
@@ -231,7 +233,14 @@ def test_rewrite_finds_its_place(rewrite: Any, framework: Any, source: str) -> N
     layers = {name: given.pop(name) for name in ("attention",) if name in given}
     statements = (SourceStatement(EXECUTION, 9, 9, source),)
     named = tuple(
-        TensorSummary(name, wording.dtype_name(str(v.dtype)), tuple(v.shape), "cpu") for name, v in given.items()
+        TensorSummary(
+            name,
+            wording.dtype_name(str(v.dtype)),
+            tuple(v.shape),
+            "cpu",
+            absmax=200.0 if name == "short" else None,
+        )
+        for name, v in given.items()
     )
     ops = [t.op for t in Reader(LineagePath("y", None, statements=statements)).terms(0)] or ["softmax"]
     found = []

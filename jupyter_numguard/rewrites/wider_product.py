@@ -13,7 +13,7 @@ from jupyter_numguard.wrapped import wrapped_product
 FIXES = {"NG505"}
 SAME_MATHEMATICS = False
 NEIGHBOURHOOD = "where the product wrapped round"
-EXAMPLES = {"numpy": ("y = np.sqrt(np.mean(short ** 2))",), "torch": ("y = torch.sqrt((short ** 2).float())",)}
+EXAMPLES = {"numpy": ("y = np.sqrt(np.mean(short ** 2))",)}
 
 
 def locate(reader: Reader, framework: Framework) -> Iterator[Change]:
