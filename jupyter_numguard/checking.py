@@ -18,6 +18,7 @@ from typing import Any
 from . import snapshot
 from .backends import loaded_backends
 from .backends.base import Backend, Probe
+from .execution import Left
 from .model import Checked
 from .nonfinite import NonFinite, OnProgress, find_nonfinite, probe
 
@@ -56,6 +57,7 @@ class Checks:
         is_news: Callable[[NonFinite], bool],
         on_progress: OnProgress,
         also: Sequence[tuple[Backend, Probe]],
+        left: Left | None = None,
     ) -> Reading:
         """Read what may have changed; everything if there is news.
 
@@ -64,13 +66,17 @@ class Checks:
             reachable: Names that the cell may have touched; None: any.
             is_news: Whether a report would tell of it.
             on_progress, also: See `nonfinite.probe` and `nonfinite.find_nonfinite`.
+            left: What was looked at after the last statement: it is not looked at again.
         """
         names = None
+        if left is not None and any(roots.get(n) is not v for n, v in left.walk.roots.items()):
+            left = None
         if reachable is not None:
             names = {n for n, v in roots.items() if n in reachable or self._ids.get(n) != id(v)}
-        reading = _read({n: roots[n] for n in roots if names is None or n in names}, names, on_progress, also)
-        if names is not None and any(map(is_news, reading.found)):
-            reading = _read(roots, None, on_progress, ())
+            names |= left.walk.roots.keys() if left is not None else set()
+        reading = _read({n: roots[n] for n in roots if names is None or n in names}, names, on_progress, also, left)
+        if (names is not None or left is not None) and any(map(is_news, reading.found)):
+            reading = _read(roots, None, on_progress, ())  # by the plainest path to each
         self._note(roots, reading.names)
         return reading
 
@@ -130,7 +136,9 @@ def _read(
     names: set[str] | None,
     on_progress: OnProgress | None = None,
     also: Sequence[tuple[Backend, Probe]] = (),
+    left: Left | None = None,
 ) -> Reading:
-    final = snapshot.walk(roots, loaded_backends())
-    found, checked = find_nonfinite(probe(final, on_progress), also=also)
+    walk, done = left or (snapshot.Walk(loaded_backends()), [])
+    final = walk.go_on({n: v for n, v in roots.items() if n not in walk.roots})
+    found, checked = find_nonfinite(probe(final, on_progress, done), also=also)
     return Reading(final, found, checked, names)

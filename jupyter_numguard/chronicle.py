@@ -228,9 +228,10 @@ class Chronicle:
     def _note_states(self, execution: Execution, runs: Sequence[StatementRun], found: Mapping[str, Counts]) -> None:
         """What was seen of the tensors gives the versions of this execution their states."""
         below: dict[tuple[int, bool, str, str], bool] = {}  # whether anything at or below a path is non-finite
-        for run in runs if execution.versions else ():
+        asked = {v.name for v in execution.versions}
+        for run in runs if asked else ():
             for s in run.seen:
-                for owner in owners_of(s.path):
+                for owner in asked.intersection(owners_of(s.path)):
                     key = (run.index, run.is_outside, s.root, owner)
                     below[key] = below.get(key, False) or s.nonfinite
         for version in execution.versions:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, FunctionType
+from typing import NamedTuple
 
 from . import snapshot
 from .backends import loaded_backends
@@ -43,6 +44,7 @@ class _Glance:
         index: Position in the execution.
         words: Every name and attribute in its code.
         is_outside: It stands for what nobody's statement did before the statement at `index`.
+        is_last: Nothing comes after it in the cell.
         leaves: (path, root, memory, framework, in a data frame) of every tensor that the statement could touch.
         probes: Per backend: the flags of those that may have changed, and their positions in `leaves`.
         places, looked: As in `StatementRun`.
@@ -57,6 +59,7 @@ class _Glance:
     written: Written
     place: Place | None = None
     is_outside: bool = False
+    is_last: bool = False
     words: Set[str] = frozenset()
     leaves: list[tuple[str, str, Key, Framework, bool]] = field(default_factory=list)
     probes: list[tuple[Backend, Probe, list[int]]] = field(default_factory=list)
@@ -64,6 +67,19 @@ class _Glance:
     looked: frozenset[str] = frozenset()
     ids: dict[str, int] = field(default_factory=dict)
     moved: frozenset[str] = frozenset()
+
+
+class Left(NamedTuple):
+    """What the last statement of a cell left, as it was looked at: held until the check at the cell's end, which need not
+    look at it again.
+
+    Attributes:
+        walk: It can go on from what the statement did not touch.
+        done: The checks that were started: per backend the leaves, and their flags.
+    """
+
+    walk: snapshot.Walk
+    done: list[tuple[Backend, list[snapshot.Leaf], Probe]]
 
 
 class Execution:
@@ -76,6 +92,7 @@ class Execution:
         touched: The names that its code may have touched so far, by what is written there; None if it may be any.
         outputs: What earlier cells displayed and its code mentions.
         beginning: What it began with, if it is traced and trains.
+        left: What its last statement left; None until that has ended.
     """
 
     def __init__(
@@ -108,6 +125,7 @@ class Execution:
         self.began = time.perf_counter()
         self.quiet = False
         self.beginning: Beginning | None = None
+        self.left: Left | None = None
         self.touched: set[str] | None = set()
         self.outputs: set[str] = set()
         self._users = namespace
@@ -170,11 +188,14 @@ class Execution:
         self._note_touched(words, self._namespace())  # what it deletes or binds anew may end with code of its own
         index = self._begun = self._begun + 1
         ids = {n: id(v) for n, v in self._users().items() if n in binds}
-        self._open.append(_Glance(index, statement, line, reads, binds, Written(), words=words, ids=ids))
+        is_last = cell.source.is_last(node) and not self._open
+        self._open.append(
+            _Glance(index, statement, line, reads, binds, Written(), is_last=is_last, words=words, ids=ids)
+        )
         if self.recorder is not None:
             self.recorder.log.statement = index
             self.recorder.refresh()
-        return Opened(index, node, statement, reads, line, is_last=cell.source.is_last(node))
+        return Opened(index, node, statement, reads, line, is_last)
 
     def _namespace(self) -> Mapping[str, object]:
         return {**self._users(), **self._outputs(self.outputs)} if self.outputs else self._users()
@@ -270,22 +291,28 @@ class Execution:
         glance.looked = frozenset(roots)
         if not roots:
             return
-        groups: dict[int, tuple[Backend, list[int], list[object]]] = {}
-        for leaf in snapshot.walk(roots, loaded_backends()).leaves:
+        walk = snapshot.Walk(loaded_backends())
+        groups: dict[int, tuple[Backend, list[int], list[snapshot.Leaf]]] = {}
+        for leaf in walk.go_on(roots).leaves:
             backend, value = leaf.backend, leaf.value
             mark = (id(value), backend.fingerprint(value))
             is_new = self._fingerprints.get(leaf.path) != mark or leaf.root in glance.binds
             self._fingerprints[leaf.path] = mark
             if (is_new or not backend.fingerprint_shows_writes) and backend.why_unchecked(value) is None:
-                _, positions, values = groups.setdefault(id(backend), (backend, [], []))
+                _, positions, leaves = groups.setdefault(id(backend), (backend, [], []))
                 positions.append(len(glance.leaves))
-                values.append(value)
+                leaves.append(leaf)
             glance.leaves.append((leaf.path, leaf.root, leaf.key, backend.framework_name, leaf.in_table))
-        for backend, positions, values in groups.values():
+        done = []
+        for backend, positions, leaves in groups.values():
             try:
-                glance.probes.append((backend, backend.probe(values), positions))
+                flags = backend.probe([leaf.value for leaf in leaves])
             except Exception:  # one that cannot be read: the statement is not attributed, the check at the end stands
                 continue
+            glance.probes.append((backend, flags, positions))
+            done.append((backend, leaves, flags))
+        if glance.is_last:
+            self.left = Left(walk, done)
 
     def take_back(self) -> None:
         """The last statement failed: it has bound only what leads elsewhere now."""

@@ -86,6 +86,7 @@ class Camera:
         self._limit = digest_limit if is_deep else -1
         self._inside = Inside()
         self._owners: dict[int, tuple[Backend | None, bool]] = {}  # by the id of the class, which its values keep alive
+        self._followed = set(_CONTAINERS)  # classes all of whose values are objects of the picture
         self._fillers: dict[int, Callable[[Node, Any], None]] = {}
         self._look = Look()
         self._kept: list[object] = []  # temporary objects whose ids must stay their own during the look
@@ -109,18 +110,19 @@ class Camera:
     # --- tokens -----------------------------------------------------------------------------------------------------
     def _token(self, value: object) -> Hashable:
         cls = type(value)
-        if cls is float:
-            return ("float", struct.pack("<d", value))
-        if cls is str or cls is bytes:
-            return (cls.__name__, value if len(value) <= MAX_TEXT else (len(value), hash(value)))  # type: ignore[arg-type]
-        if id(cls) in _SMALL:
-            return (cls.__name__, value)
-        if id(cls) in _SPELLED:
-            return (cls.__name__, repr(value))
+        if id(cls) not in self._followed:
+            if cls is float:
+                return ("float", struct.pack("<d", value))
+            if cls is str or cls is bytes:
+                return (cls.__name__, value if len(value) <= MAX_TEXT else (len(value), hash(value)))  # type: ignore[arg-type]
+            if id(cls) in _SMALL:
+                return (cls.__name__, value)
+            if id(cls) in _SPELLED:
+                return (cls.__name__, repr(value))
         oid = id(value)
         if oid in self._look.nodes:
             return Link(oid)
-        if id(cls) not in _CONTAINERS and not self._is_object(value, cls):
+        if id(cls) not in self._followed and not self._is_object(value, cls):
             return self._number(value) or ("id", cls.__name__, oid)
         if len(self._look.nodes) >= MAX_OBJECTS:
             self._look.unseen += 1
@@ -150,6 +152,8 @@ class Camera:
             return not issubclass(cls, type) or bool(self._class_parts(value))
         owner, is_scalar = self._owner(value)
         if owner is not None:
+            if not is_scalar:
+                self._followed.add(id(cls))
             return not is_scalar
         return any(True for _ in self._inside.attributes(value)) or self._is_opened(value)
 
@@ -226,12 +230,7 @@ class Camera:
         self._parts(node, [(f".{k}", v) for k, v in list(vars(value).items()) if not k.startswith("__")])
 
     def _tensor(self, owner: Backend, node: Node, value: Any) -> None:
-        node.light = owner.fingerprint(value)
-        if owner.framework_name != "tensorflow":
-            node.memory = owner.key(value)
-        content = owner.content(value, self._limit) or {}
-        node.digest = content.get("")
-        node.takes_gradient = bool(content.get(".requires_grad"))
+        node.light, node.memory, node.digest, node.takes_gradient = owner.shot(value, self._limit)
         if owner.framework_name == "numpy":
             dtype = getattr(value, "dtype", None)
             if getattr(dtype, "hasobject", False) and value.dtype.fields is None:
@@ -254,9 +253,9 @@ class Camera:
                 return
         if type(value) is functools._lru_cache_wrapper:
             node.light = value.cache_info()  # its contents are out of sight
-        attributes = list(self._inside.attributes(value))
-        is_module = {suffix for suffix, _ in attributes}.issuperset(_MODULE_PARTS)
-        for suffix, child in attributes:
+        attributes = dict(self._inside.attributes(value))
+        is_module = attributes.keys() >= _MODULE_PARTS
+        for suffix, child in attributes.items():
             # A module shows the elements of its tables itself, and has a dozen dictionaries that are empty.
             if not (is_module and (suffix in _MODULE_PARTS or (isinstance(child, dict) and not child))):
                 node.parts[suffix] = self._token(child)

@@ -15,6 +15,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .model import Counts, ExecutionRef, Framework, NonFiniteState, Origin, Place
 from .opevents import Key, OpEvent, is_number
@@ -424,9 +425,10 @@ def is_below(path: str, owner: str) -> bool:
     return path == owner or path.startswith((f"{owner}.", f"{owner}["))
 
 
-def owners_of(path: str) -> list[str]:
+@lru_cache(maxsize=8192)  # the same paths after each statement
+def owners_of(path: str) -> tuple[str, ...]:
     """Every path that `path` is below (`is_below`), itself included."""
-    return [path, *(path[: step.start()] for step in _STEP.finditer(path))]
+    return (path, *(path[: step.start()] for step in _STEP.finditer(path)))
 
 
 def _short(code: str) -> str:

@@ -90,23 +90,34 @@ class Pending:
     interrupted: bool = False
 
 
-def probe(snapshot: Snapshot, on_progress: OnProgress | None = None) -> Pending:
-    """Start the check of every leaf; no device is read. A KeyboardInterrupt ends it, and is not raised."""
+def probe(
+    snapshot: Snapshot,
+    on_progress: OnProgress | None = None,
+    done: Sequence[tuple[Backend, Sequence[Leaf], Probe]] = (),
+) -> Pending:
+    """Start the check of every leaf; no device is read. A KeyboardInterrupt ends it, and is not raised.
+
+    Args:
+        done: Checks of some of the leaves that were started before, in one call of a backend each.
+    """
     pending = Pending(skipped=list(snapshot.skipped))
     queue: list[tuple[Leaf, int]] = []
     looked_at: list[Leaf] = []
+    for backend, leaves, flags in done:
+        _note(backend, leaves, flags, pending, looked_at)
+    known_leaves = set(map(id, looked_at))
     try:
         for leaf in snapshot.leaves:
-            size = _admit(leaf, pending)
+            size = leaf.backend.nbytes(leaf.value) if id(leaf) in known_leaves else _admit(leaf, pending)
             if size is not None:
                 queue.append((leaf, size))
-        total, done, last_word = sum(size for _, size in queue), 0, time.monotonic()
-        for chunk in _chunks(queue):
+        total, read, last_word = sum(size for _, size in queue), 0, time.monotonic()
+        for chunk in _chunks([(leaf, size) for leaf, size in queue if id(leaf) not in known_leaves]):
             _probe_chunk([leaf for leaf, _ in chunk], pending, looked_at)
-            done += sum(size for _, size in chunk)
+            read += sum(size for _, size in chunk)
             if on_progress is not None and time.monotonic() - last_word > _PATIENCE:
                 last_word = time.monotonic()
-                on_progress(done, total)
+                on_progress(read, total)
     except KeyboardInterrupt:
         pending.interrupted = True
         known = {s.variable for s in pending.skipped} | {leaf.path for leaf in looked_at}
@@ -166,6 +177,10 @@ def _probe_group(leaves: Sequence[Leaf], pending: Pending, looked_at: list[Leaf]
         _probe_group(leaves[:half], pending, looked_at)
         _probe_group(leaves[half:], pending, looked_at)
         return
+    _note(backend, leaves, found, pending, looked_at)
+
+
+def _note(backend: Backend, leaves: Sequence[Leaf], found: Probe, pending: Pending, looked_at: list[Leaf]) -> None:
     looked_at += leaves
     suspects = tuple(None if flag is False else leaf for leaf, flag in zip(leaves, found.flags, strict=True))
     if any(suspects):
@@ -208,7 +223,7 @@ def find_nonfinite(pending: Pending, *, also: Sequence[tuple[Backend, Probe]] = 
 def _read(probes: Sequence[tuple[Backend, Probe]]) -> str | None:
     """Read what is pending; the reason if a backend could not."""
     by_backend: dict[int, tuple[Backend, list[Probe]]] = {}
-    for backend, one in probes:
+    for backend, one in {id(one): (backend, one) for backend, one in probes}.values():
         if one.pending:
             by_backend.setdefault(id(backend), (backend, []))[1].append(one)
     reason = None

@@ -193,30 +193,47 @@ class Picture:
 
     # --- asking -----------------------------------------------------------------------------------------------------
     def holders(self, oid: int) -> dict[str, str]:
-        """Every name that leads to an object, with a path to it."""
-        found: dict[str, str] = {}
-        todo: list[tuple[int, str]] = [(oid, "")]
-        seen = {oid}
-        for at, tail in todo:  # grows
-            for holder in self._up.get(at, ()):
+        """Every name that leads to an object, with a shortest path to it."""
+        return self.holders_of((oid,))[oid]
+
+    def holders_of(self, oids: Iterable[int]) -> dict[int, dict[str, str]]:
+        """Of each object every name that leads to it, with a shortest path: up from all of them, then down from the names."""
+        asked = list(oids)
+        above = set(asked)
+        starts: dict[str, list[int]] = {}
+        for oid in (todo := list(above)):  # grows
+            for holder in self._up.get(oid, ()):
                 if isinstance(holder, str):
-                    found.setdefault(holder, holder + tail)
-                elif holder not in seen and holder in self.nodes:
-                    seen.add(holder)
-                    todo.append((holder, self._suffix(holder, at) + tail))
+                    starts.setdefault(holder, []).append(oid)
+                elif holder not in above and holder in self.nodes:
+                    above.add(holder)
+                    todo.append(holder)
+        found: dict[int, dict[str, str]] = {oid: {} for oid in asked}
+        for name, roots in starts.items():
+            paths = dict.fromkeys(roots, name)
+            for oid in roots:  # grows
+                path = paths[oid]
+                if oid in found:
+                    found[oid][name] = path
+                for child, suffix in self._suffixes_of(oid).items():
+                    if child in above and child not in paths:
+                        paths[child] = path + suffix
+                        roots.append(child)
         return found
 
-    def _suffix(self, holder: int, oid: int) -> str:
-        """The first part of an object that leads to another one."""
-        node = self.nodes[holder]
-        known = self._suffixes.get(holder)
+    def _suffixes_of(self, oid: int) -> Mapping[int, str]:
+        """What an object leads to, and the first of its parts that does."""
+        node = self.nodes.get(oid)
+        if node is None:
+            return {}
+        known = self._suffixes.get(oid)
         if known is None or known[0] is not node:
             first: dict[int, str] = {}
             for suffix, token in node.parts.items():
                 if type(token) is Link:
                     first.setdefault(token, suffix)
-            known = self._suffixes[holder] = node, first
-        return known[1].get(oid, "")
+            known = self._suffixes[oid] = node, first
+        return known[1]
 
     def follow(self, name: str, suffixes: tuple[str, ...]) -> tuple[list[tuple[int, str]], Hashable]:
         """The objects on the way with the part that leads on, and the token at the end.
@@ -280,7 +297,7 @@ class Picture:
     def taking_gradients(self) -> set[str]:
         """Names that lead to a tensor that a backward pass may write to."""
         if self._takers_names is None:
-            self._takers_names = frozenset(name for oid in self._takers for name in self.holders(oid))
+            self._takers_names = frozenset(n for names in self.holders_of(self._takers).values() for n in names)
         return set(self._takers_names)
 
     def sharing(self, names: Iterable[str]) -> set[str]:
@@ -295,11 +312,11 @@ class Picture:
 
 def _changed_parts(old: Node, new: Node) -> set[str]:
     """The parts that differ; what was not read this time is taken over from the old picture."""
-    for s, token in new.parts.items():
-        if isinstance(token, Digest) and token.value is None and isinstance(old.parts.get(s), Digest):
-            new.parts[s] = old.parts[s]
     parts: set[str] = set()
     if old.parts != new.parts:
+        for s, token in new.parts.items():
+            if isinstance(token, Digest) and token.value is None and isinstance(old.parts.get(s), Digest):
+                new.parts[s] = old.parts[s]
         parts.update(
             s
             for s in old.parts.keys() | new.parts.keys()

@@ -193,13 +193,22 @@ class Session:
         log = execution.log
         bound = frozenset(n for r in execution.statements for n in r.binds)
         progress = Progress()
+        left, execution.left = execution.left, None
         reading = self._checks.after_cell(
-            roots, self._reachable(execution), lambda n: self._news.is_news(n, bound), progress.show, execution.probes
+            roots,
+            self._reachable(execution),
+            lambda n: self._news.is_news(n, bound),
+            progress.show,
+            execution.probes,
+            left,
         )
+        del left
         progress.clear()
         found, checked, final = reading.found, reading.checked, reading.final
-        paths = snapshot.aliases_of(final) if found else {}
+        paths = snapshot.aliases_of(final, {n.key for n in found})
         found = as_named(found, paths)
+        if any(self._news.stays(n, bound) is None for n in found):  # how it grew may be told by any other name
+            paths = snapshot.aliases_of(final)
         stayed = self._news.unread(reading.names)
         locals_ = self._failed_locals(error, {n.key for n in found} | {k.key for k in stayed.values()})
         runs = execution.runs()

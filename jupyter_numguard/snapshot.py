@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from .backends.base import Backend
 from .inside import Inside, is_atom, package_of
@@ -40,8 +40,7 @@ _IPYTHON = re.compile(rf"_+|_i{{0,3}}|_i?\d+|_[dio]h|_exit_code|__\w+__|{'|'.joi
 _ROUNDABOUT = ("list(", ".<", ".state_dict(", ".state.<", ".param_groups", "._")
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A tensor that was found.
 
     Attributes:
@@ -88,19 +87,14 @@ def _is_ipythons(name: str) -> bool:
     return _IPYTHON.fullmatch(name) is not None
 
 
-def walk(roots: Mapping[str, object], backends: Sequence[Backend], *, hidden: Collection[str] = ()) -> Snapshot:
+def walk(roots: Mapping[str, object], backends: Sequence[Backend]) -> Snapshot:
     """Find every tensor in and reachable from `roots`.
 
     Args:
-        roots: Name -> object, such as the notebook's namespace.
+        roots: Name -> object, such as the notebook's namespace; names that are IPython's own are left out.
         backends: The frameworks that are loaded; the first that owns an object takes it.
-        hidden: Further names to leave out, beside IPython's own.
     """
-    return _Walk(backends).run(
-        (name, value)
-        for name, value in list(dict.items(roots) if isinstance(roots, dict) else roots.items())
-        if name not in hidden and is_users(name)
-    )
+    return Walk(backends).go_on(roots)
 
 
 # A place on the way: (the place it was reached from, suffix, object there). Paths are made from it only where they are
@@ -108,29 +102,38 @@ def walk(roots: Mapping[str, object], backends: Sequence[Backend], *, hidden: Co
 _Place = tuple[Any, str, object]
 
 
-class _Walk:
-    """One walk; see `walk`. Everything visited is held, so that an `id` stays the object's own."""
+class Walk:
+    """One walk; see `walk`. Everything visited is held, so that an `id` stays the object's own.
+
+    Attributes:
+        roots: What it started from so far.
+    """
 
     def __init__(self, backends: Sequence[Backend]) -> None:
+        """Begin nowhere."""
+        self.roots: dict[str, object] = {}
         self.backends = backends
         self.leaves: list[Leaf] = []
         self.skipped: list[Skipped] = []
         self._again: dict[int, list[_Place]] = {}
         self._seen: dict[int, _Place] = {}
         self._owners: dict[int, Backend | None] = {}
+        self._openers: dict[int, Backend] = {}  # by the id of the class: the backend that opens its objects
         self._inside = Inside()
         self._near: deque[_Place] = deque()
         self._far: deque[_Place] = deque()
 
-    def run(self, roots: Iterator[tuple[str, object]]) -> Snapshot:
-        self._near.extend((None, name, value) for name, value in roots if not is_atom(value))
+    def go_on(self, roots: Mapping[str, object]) -> Snapshot:
+        """Walk from these roots too; everything that was found so far. What they share with earlier ones keeps its path."""
+        self.roots.update(roots)
+        self._near.extend((None, n, v) for n, v in list(roots.items()) if not is_atom(v) and is_users(n))
         while self._near or self._far:
             self._visit((self._near or self._far).popleft())
         again = {_path(self._seen[i]): tuple(map(_path, others)) for i, others in self._again.items()}
         return Snapshot(tuple(self.leaves), tuple(self.skipped), again)
 
     def _visit(self, place: _Place) -> None:
-        value = place[2]
+        before, _, value = place
         number = type(value) is float or type(value) is complex
         if not number:  # equal numbers may be one object; that says nothing
             known = self._seen.setdefault(id(value), place)
@@ -142,13 +145,14 @@ class _Walk:
         owner = self._owner(place)
         if owner is not None:
             elements = owner.framework_name == "python" and not number and _is_sequence(value)
-            in_table = place[0] is not None and package_of(type(place[0][2])) == "pandas"
-            in_list = place[0] is not None and _is_sequence(place[0][2])
+            in_table = in_list = False
+            if before is not None:
+                in_table, in_list = package_of(type(before[2])) == "pandas", _is_sequence(before[2])
             leaf = Leaf(_path(place), _root(place), value, owner, owner.key(value), elements, in_table, in_list)
             self.leaves.append(leaf)
             if number or elements:
                 return
-        for suffix, child in self._children(place, leaf=owner is not None):
+        for suffix, child in self._children(place, owner):
             if not is_atom(child) and not self._inside.is_setting(value, suffix, child):
                 (self._far if suffix.startswith(_ROUNDABOUT) else self._near).append((place, suffix, child))
 
@@ -171,21 +175,23 @@ class _Walk:
                 return None
         return None
 
-    def _children(self, place: _Place, *, leaf: bool) -> list[tuple[str, object]]:
+    def _children(self, place: _Place, owner: Backend | None) -> Iterable[tuple[str, object]]:
         """What is inside, by the first backend that knows; else by Python's own rules, unless it is a tensor."""
         value = place[2]
         cls = type(value)
         if cls is dict or cls is list or cls is tuple:
             return list(self._inside.of(value))
-        for backend in self.backends:
+        opener = self._openers.get(id(cls))
+        for backend in (opener, *self.backends) if opener is not None else self.backends:
             try:
                 found = backend.children(value)
                 if found is not None:
+                    self._openers[id(cls)] = backend
                     return list(found)
             except Exception as error:
                 self._skip(place, error)
-                return []
-        return [] if leaf else list(self._inside.of(value))
+                return ()
+        return () if owner is not None else list(self._inside.of(value))
 
     def _skip(self, place: _Place, error: Exception) -> None:
         self.skipped.append(Skipped(_path(place), f"{type(error).__name__}: {error}"))
@@ -208,8 +214,12 @@ def _path(place: _Place | None) -> str:
     while place is not None:
         suffixes.append(place[1])
         place = place[0]
+    suffixes.reverse()
+    path = "".join(suffixes)
+    if "({}" not in path:
+        return path
     parts: list[str] = []
-    for suffix in reversed(suffixes):
+    for suffix in suffixes:
         if suffix.startswith(("list({}", "vars({}")):
             parts = [suffix.replace("{}", "".join(parts), 1)]
         else:
@@ -217,14 +227,19 @@ def _path(place: _Place | None) -> str:
     return "".join(parts)
 
 
-def aliases_of(snapshot: Snapshot) -> dict[Key, tuple[str, ...]]:
+def aliases_of(snapshot: Snapshot, only: Collection[Key] | None = None) -> dict[Key, tuple[str, ...]]:
     """Memory -> all paths to it, the shortest first: to the same object, to a view of it, through a second name of a
     container. A memory with one path only has one.
 
     Python numbers are left out: they cannot be changed, so two names for one mean nothing.
+
+    Args:
+        only: The memories that are asked for; None: all.
     """
     out: dict[Key, dict[str, None]] = {}
     for leaf in snapshot.leaves:
+        if only is not None and leaf.key not in only:
+            continue
         if leaf.backend.framework_name == "python" and not leaf.elements:
             continue
         paths = out.setdefault(leaf.key, {})

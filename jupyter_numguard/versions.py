@@ -184,8 +184,9 @@ class Versions:
             """Whether the statement puts something new there: of a column, other writes may change a few rows."""
             return any(path + part in access.replaced for path in holders.values())
 
+        holders_of = self.picture.holders_of(changed)
         for oid, parts in changed.items():
-            holders = self.picture.holders(oid)
+            holders = holders_of[oid]
             if not holders:
                 continue
             others = {n: p for n, p in holders.items() if n not in bound}

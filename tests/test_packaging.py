@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTENSION = r"jupyter_numguard-0.1.0.data/data/share/jupyter/labextensions/jupyter-numguard"
-RUNTIME = {"anywidget", "ipython", "ipywidgets", "numpy"}
+RUNTIME = {"anywidget", "ipython", "ipywidgets", "numpy", "xxhash"}
 
 # A user's first minute, with nothing but the wheel on the path: the panel's module and the schema are read too.
 FIRST_MINUTE = """

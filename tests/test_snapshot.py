@@ -218,9 +218,9 @@ def test_a_library_is_not_entered() -> None:
 def test_what_ipython_keeps_is_left_out() -> None:
     """History, output caches, the shell's functions; the user's private names stay."""
     hidden = "In Out _ __ ___ _i _ii _iii _i7 _12 _ih _oh _dh _exit_code __name__ get_ipython exit quit open".split()
-    roots = {name: T(1) for name in [*hidden, "_x", "i", "Input", "mine"]}
+    roots = {name: T(1) for name in [*hidden, "_x", "i", "Input"]}
 
-    assert ["_x", "i", "Input"] == [leaf.path for leaf in walk(roots, BACKENDS, hidden={"mine"}).leaves]
+    assert ["_x", "i", "Input"] == [leaf.path for leaf in walk(roots, BACKENDS).leaves]
 
 
 def test_no_code_of_the_user_runs() -> None:

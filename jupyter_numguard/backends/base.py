@@ -17,8 +17,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from keyword import iskeyword
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from ..model import Counts, Framework, TensorInfo, TensorSummary
@@ -38,6 +39,22 @@ class Probe:
 
     flags: list[bool | None]
     pending: list[tuple[tuple[int, ...], Any]]
+
+
+class Shot(NamedTuple):
+    """What one tensor looked like at one moment; plain data.
+
+    Attributes:
+        light: `Backend.fingerprint`.
+        memory: `Backend.key`; None where nothing else can share it.
+        digest: Of the values; None where they were not read.
+        takes_gradient: A backward pass may write to it.
+    """
+
+    light: Hashable
+    memory: Key | None
+    digest: Hashable
+    takes_gradient: bool
 
 
 class Backend(ABC):
@@ -109,12 +126,20 @@ class Backend(ABC):
         """What tells whether values changed, read from the host's memory only: part's suffix ("": the whole) -> digest.
 
         For a tensor one digest, for a data frame one per column. None where there is nothing to read without a device.
-        ".requires_grad" tells whether a backward pass may write a gradient.
 
         Args:
             limit: Bytes above which a part is left out (digest None).
         """
         return None
+
+    def shot(self, tensor: Any, limit: int) -> Shot:
+        """All that tells whether one tensor changed, at once: of hundreds after each statement, the calls are the cost.
+
+        Args:
+            limit: As in `content`.
+        """
+        content = self.content(tensor, limit) or {}
+        return Shot(self.fingerprint(tensor), self.key(tensor), content.get(""), takes_gradient=False)
 
     def copy_sample(self, tensor: Any, max_bytes: int) -> Any | None:
         """A private copy on the host of at most `max_bytes`, as a tensor of the same framework (gradient flag kept), for
@@ -177,6 +202,7 @@ class Backend(ABC):
         return None
 
 
+@lru_cache(maxsize=4096)
 def spell_attribute(name: str) -> str:
     """The suffix of an attribute as the user would type it: ".loss"; of a name that cannot follow a dot, the way into the
     instance dictionary, whose "{}" stands for the path (`snapshot.py`)."""
@@ -189,8 +215,7 @@ def spell_index(key: object) -> str | None:
     """A dictionary key as the user would type it; None if it cannot be typed."""
     cls = type(key)
     if cls is str:
-        text = str(key)
-        return f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)
+        return _spell_text(str(key))
     if cls is int or cls is bool or cls is bytes or key is None:
         return repr(key)
     if type(key) is float:
@@ -199,3 +224,8 @@ def spell_index(key: object) -> str | None:
         parts = [spell_index(k) for k in key]
         return None if None in parts else f"({', '.join(str(p) for p in parts)}{',' if len(key) == 1 else ''})"
     return None
+
+
+@lru_cache(maxsize=4096)
+def _spell_text(text: str) -> str:
+    return f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)

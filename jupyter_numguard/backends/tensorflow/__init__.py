@@ -22,7 +22,7 @@ import tensorflow as tf
 from ...model import Counts, TensorInfo, TensorSummary
 from ...opevents import Key
 from ...oplog import OpLog
-from ..base import Backend, Probe
+from ..base import Backend, Probe, Shot
 from . import arrays, private, values
 from .flags import collect, launch
 
@@ -47,6 +47,11 @@ class TensorFlowBackend(Backend):
     def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
         """See `values.content`."""
         return values.content(value, limit)
+
+    def shot(self, tensor: Any, limit: int) -> Shot:
+        """Without a memory: nothing is a view of another."""
+        content = self.content(tensor, limit) or {}
+        return Shot(self.fingerprint(tensor), None, content.get(""), takes_gradient=False)
 
     def info(self, tensor: Any) -> TensorInfo:
         """Framework, dtype ("float32"), shape and device ("/GPU:0")."""

@@ -11,7 +11,7 @@ training.py     copies of modules, optimizers and loaders, to train once more
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import FunctionType
 from typing import Any
@@ -27,11 +27,11 @@ from ...frames import is_user_code
 from ...model import Counts, TensorInfo, TensorSummary
 from ...opevents import Key
 from ...oplog import OpLog
-from ..base import Backend, Probe
+from ..base import Backend, Probe, Shot
 from ..digest import digest_at
 from . import training, values
 from .containers import children
-from .dense import hidden, is_alone, is_simple, plain, values_of, why_unreadable
+from .dense import hidden, is_alone, is_simple, ordinary, plain, values_of, why_unreadable
 from .flags import collect, glance, launch, look
 
 
@@ -59,33 +59,32 @@ class TorchBackend(Backend):
     def fingerprint(self, tensor: Any) -> Hashable:
         """(id, version, address, shape, stride, dtype). Fused optimizers, `.data` and numpy leave no trace in it."""
         with DisableTorchFunction():
-            version = -1 if torch.Tensor.is_inference(tensor) else torch.Tensor._version.__get__(tensor)
             if not is_simple(tensor):
+                version = -1 if torch.Tensor.is_inference(tensor) else torch.Tensor._version.__get__(tensor)
                 return id(tensor), version, self.key(tensor)
             try:
-                return id(tensor), version, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+                return _fingerprint(tensor, tensor.data_ptr())
             except Exception:  # no storage: what is left still tells objects and versions apart
-                return id(tensor), version
+                return id(tensor), -1 if tensor.is_inference() else tensor._version
 
-    def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
-        """Of dense tensors on the host; with ".requires_grad" for all of them."""
-        t: Any = value
-        if not self.owns(t):
-            return None
+    def shot(self, tensor: Any, limit: int) -> Shot:
+        """The digest of dense tensors on the host."""
+        t = tensor
         with DisableTorchFunction():
-            found: dict[str, Hashable] = {"": None, ".requires_grad": torch.Tensor.requires_grad.__get__(t)}
-            if not is_simple(t) or not t.is_cpu or why_unreadable(t) is not None:
-                return found
-            if t.is_contiguous():
-                size = t.numel() * t.element_size()
-                if size <= limit:
-                    found[""] = digest_at(t.data_ptr(), size)
-                return found
-        if self.nbytes(t) <= limit:
-            with hidden():
-                flat = values_of(t).detach().contiguous()
-                found[""] = digest_at(flat.data_ptr(), flat.numel() * flat.element_size())
-        return found
+            address = ordinary(t)
+            if address is not None:
+                size = t.nbytes
+                digest = digest_at(address, size) if size <= limit else None
+                memory = ("mem", "cpu", t.untyped_storage().data_ptr())
+                return Shot(_fingerprint(t, address), memory, digest, t.requires_grad)
+            takes_gradient = torch.Tensor.requires_grad.__get__(t)
+            is_read = is_simple(t) and t.is_cpu and why_unreadable(t) is None
+        if not is_read or self.nbytes(t) > limit:
+            return Shot(self.fingerprint(t), self.key(t), None, takes_gradient)
+        with hidden():
+            flat = values_of(t).detach().contiguous()
+            digest = digest_at(flat.data_ptr(), flat.numel() * flat.element_size())
+        return Shot(self.fingerprint(t), self.key(t), digest, takes_gradient)
 
     def info(self, tensor: Any) -> TensorInfo:
         """Framework, dtype ("float32"), shape and device ("cuda:0")."""
@@ -95,7 +94,7 @@ class TorchBackend(Backend):
         """Bytes of the values that are looked at; of what cannot be checked any number."""
         with DisableTorchFunction():
             if is_simple(tensor) and tensor.is_contiguous():
-                return int(tensor.numel() * tensor.element_size())
+                return int(tensor.nbytes)
         with hidden():
             if why_unreadable(tensor) is not None:
                 return 0
@@ -105,6 +104,8 @@ class TorchBackend(Backend):
     def why_unchecked(self, tensor: Any) -> str | None:
         """None, or "meta device: no data", "quantised", "tensor subclass Foo", "its storage was freed or shrunk", …"""
         with DisableTorchFunction():
+            if ordinary(tensor) is not None:
+                return None
             if is_simple(tensor):
                 return why_unreadable(tensor)
         with hidden():
@@ -228,3 +229,8 @@ class TorchBackend(Backend):
         from .recorder import TorchRecorder
 
         return TorchRecorder(log)
+
+
+def _fingerprint(t: torch.Tensor, address: int) -> Hashable:
+    version = -1 if t.is_inference() else t._version
+    return id(t), version, address, t.shape, t.stride(), t.dtype

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..base import spell_attribute, spell_index
+from .dense import PLAIN_TYPES
 
 # What every module has for its own bookkeeping: no tensor of the user's, but hooks whose closures hold activations.
 _BOOKKEEPING = frozenset(vars(nn.Module())) - {"training"} | {"_is_full_backward_hook", "_keys", "_size"}
 _module_of = type.__dict__["__module__"].__get__  # a metaclass may have its own idea of `__module__`
 
 
-def children(value: object) -> Iterator[tuple[str, object]] | None:
+def children(value: object) -> Iterable[tuple[str, object]] | None:
     """(suffix, object) pairs of a module, an optimizer or a tensor; None for anything else.
 
     Only instance dictionaries are read: no property and no `__getattr__` of the user runs.
@@ -38,17 +39,21 @@ def _instance_dict(value: object) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _of_tensor(t: Any) -> Iterator[tuple[str, object]]:
+def _of_tensor(t: Any) -> Iterable[tuple[str, object]]:
+    is_plain = type(t) in PLAIN_TYPES
     with torch._C.DisableTorchFunction():
         try:
-            # Of other tensors `.grad` warns.
-            has_grad = torch.Tensor.is_leaf.__get__(t) or torch.Tensor.retains_grad.__get__(t)
-            grad = torch.Tensor.grad.__get__(t) if has_grad else None
+            grad = (t.grad if t.is_leaf or t.retains_grad else None) if is_plain else _grad_of(t)
         except Exception:  # a wrapper that has no such thing
             grad = None
-    if grad is not None:
-        yield ".grad", grad
-    yield from _attributes(t, frozenset())
+    found = () if grad is None else ((".grad", grad),)
+    return found if is_plain and not t.__dict__ else (*found, *_attributes(t, frozenset()))
+
+
+def _grad_of(t: Any) -> Any:
+    # Of other tensors `.grad` warns; a subclass may have its own idea of any of these.
+    has_grad = torch.Tensor.is_leaf.__get__(t) or torch.Tensor.retains_grad.__get__(t)
+    return torch.Tensor.grad.__get__(t) if has_grad else None
 
 
 def _of_module(module: Any) -> Iterator[tuple[str, object]]:

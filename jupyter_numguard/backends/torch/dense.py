@@ -38,6 +38,7 @@ INTEGERS = {
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64")
     if hasattr(torch, name)
 }
+_ORDINARY = _FLOATS | _COMPLEX | INTEGERS
 MAX_PIECE = 1 << 24  # elements looked at in one go where a look needs temporaries: 64 MB of float32
 
 # 8-bit formats: the least code that is non-finite read as int8 (positive ones), as uint8 (negative ones), None where
@@ -95,6 +96,32 @@ def is_simple(t: Any) -> bool:
     )
 
 
+def ordinary(t: Any) -> int | None:
+    """The address of the first element, if `t` is what nearly every tensor on the host is: exact, strided, contiguous, not
+    empty, of a common dtype, with a storage that holds all of it. Then `why_unreadable` has nothing to say.
+
+    Call it under `DisableTorchFunction`. Every fact is asked in the cheapest way.
+    """
+    if (
+        type(t) not in PLAIN_TYPES
+        or (dtype := t.dtype) not in _ORDINARY
+        or not t.is_cpu
+        or t.layout is not torch.strided
+        or t.is_nested
+        or is_wrapped(t)
+        or not t.is_contiguous()
+    ):
+        return None
+    try:
+        address: int = t.data_ptr()
+        held = t.untyped_storage().nbytes()
+    except (RuntimeError, NotImplementedError):  # no storage
+        return None
+    if not address or t.storage_offset() * dtype.itemsize + t.nbytes > held:
+        return None
+    return address
+
+
 def _class(name: str, module: str) -> type | None:
     """A class of torch that may not be imported; None then, and no tensor can be one."""
     return getattr(sys.modules.get(module), name, None)
@@ -134,6 +161,8 @@ def why_unreadable(t: Any) -> str | None:
 
     Call it under `hidden`; under `DisableTorchFunction` is enough for what `is_simple`.
     """
+    if ordinary(t) is not None:
+        return None
     cls = type(t)
     if cls not in PLAIN_TYPES:
         fake = _class("FakeTensor", "torch._subclasses.fake_tensor")
