@@ -278,7 +278,7 @@ class Execution:
         everything = frozenset(self._namespace())
         written = statement.written if statement is not None else Written()
         self._begun = 0
-        self._open.append(_Glance(0, statement, line, everything, everything, written, place))
+        self._open.append(_Glance(0, statement, line, everything, everything, written, place, is_last=True))
 
     def close_block(self) -> None:
         """It ended."""
