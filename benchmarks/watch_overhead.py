@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import statistics
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 
+from . import programs, tensorflow_programs
 from .own_time import OwnTime
 from .pairs import Row, run
 
@@ -15,14 +17,19 @@ NAMESPACES = {
     "torch tensors": "for i in range(1000): globals()[f'v{i}'] = torch.randn(8, 8)",
     "numpy arrays": "for i in range(1000): globals()[f'v{i}'] = np.random.randn(8, 8)",
 }
+_PROGRAMS = {
+    **programs.TORCH,
+    "numpy MLP": programs.numpy_mlp,
+    "TensorFlow eager": tensorflow_programs.eager,  # last: from then on TensorFlow's part is loaded too
+    "TensorFlow tf.function": tensorflow_programs.function,
+    "Keras fit": lambda: tensorflow_programs.fit(jit_compile=False),
+}
 TRAIN = "for _ in range({number}): step()"
 
 
 def rows(rounds: int) -> Iterator[Row]:
     """A trivial cell among 1,000 variables; training cells of about a second."""
     from IPython.core.interactiveshell import InteractiveShell
-
-    from . import programs
 
     own = OwnTime()
     shell = InteractiveShell.instance()
@@ -60,12 +67,12 @@ def rows(rounds: int) -> Iterator[Row]:
         more, _, _ = pairs("a = 1 + 1", rounds * 2)
         yield Row(f"a trivial cell, 1,000 unchanged {what}", more, "ms more", "<= 5")
         cell("for i in range(1000): del globals()[f'v{i}']")
-    for name, make in {**programs.TORCH, "numpy MLP": programs.numpy_mlp}.items():
+    for name, make in _PROGRAMS.items():
         shell.user_ns["step"] = step = make()
         step()
         start = time.process_time()
         step()
-        number = max(1, int(1 / max(time.process_time() - start, 1e-4)))
+        number = math.ceil(1 / max(time.process_time() - start, 1e-4))
         _, ratio, share = pairs(TRAIN.format(number=number), rounds, reads="step")
         yield Row(f"watch / plain, a training cell of a second, {name}", ratio, bar="<= 1.03")
         yield Row(f"numguard's stages / the rest of that cell, {name}", share, bar="<= 0.03")

@@ -65,7 +65,6 @@ _ITERATORS = frozenset(map(id, (
     itertools.count, itertools.cycle, itertools.chain, itertools.islice, *_COUNTED,
 )))  # fmt: skip
 _CONTAINERS = frozenset(map(id, (dict, list, tuple, deque, set, frozenset)))
-_MODULE_PARTS = frozenset({"._parameters", "._buffers", "._modules"})  # torch shows their elements as attributes
 
 
 class Camera:
@@ -90,6 +89,7 @@ class Camera:
         self._fillers: dict[int, Callable[[Node, Any], None]] = {}
         self._look = Look()
         self._kept: list[object] = []  # temporary objects whose ids must stay their own during the look
+        self._tensors: dict[int, tuple[Backend, list[tuple[Node, Any]]]] = {}  # looked at together, when all are found
         self._todo: list[tuple[int, object]] = []
 
     def look(self, names: Iterable[str], values: Mapping[str, object], gone: tuple[str, ...] = ()) -> Look:
@@ -104,8 +104,24 @@ class Camera:
                 self._fill(self._look.nodes[oid], value)
             except Exception:  # an object that breaks when it is looked at: its identity is what is known of it
                 self._look.unseen += 1
+        for owner, tensors in self._tensors.values():
+            self._shoot(owner, tensors)
         self._kept.clear()
+        self._tensors.clear()
         return self._look
+
+    def _shoot(self, owner: Backend, tensors: list[tuple[Node, Any]]) -> None:
+        try:
+            shots = owner.shots([value for _, value in tensors], self._limit)
+        except Exception:  # one of them breaks
+            if len(tensors) == 1:
+                self._look.unseen += 1
+                return
+            for tensor in tensors:
+                self._shoot(owner, [tensor])
+            return
+        for (node, _), shot in zip(tensors, shots, strict=True):
+            node.light, node.memory, node.digest, node.takes_gradient = shot
 
     # --- tokens -----------------------------------------------------------------------------------------------------
     def _token(self, value: object) -> Hashable:
@@ -230,7 +246,7 @@ class Camera:
         self._parts(node, [(f".{k}", v) for k, v in list(vars(value).items()) if not k.startswith("__")])
 
     def _tensor(self, owner: Backend, node: Node, value: Any) -> None:
-        node.light, node.memory, node.digest, node.takes_gradient = owner.shot(value, self._limit)
+        self._tensors.setdefault(id(owner), (owner, []))[1].append((node, value))
         if owner.framework_name == "numpy":
             dtype = getattr(value, "dtype", None)
             if getattr(dtype, "hasobject", False) and value.dtype.fields is None:
@@ -253,16 +269,22 @@ class Camera:
                 return
         if type(value) is functools._lru_cache_wrapper:
             node.light = value.cache_info()  # its contents are out of sight
-        attributes = dict(self._inside.attributes(value))
-        is_module = attributes.keys() >= _MODULE_PARTS
-        for suffix, child in attributes.items():
-            # A module shows the elements of its tables itself, and has a dozen dictionaries that are empty.
-            if not (is_module and (suffix in _MODULE_PARTS or (isinstance(child, dict) and not child))):
-                node.parts[suffix] = self._token(child)
-        for suffix, child in next((c for b in self._backends if (c := b.children(value)) is not None), ()):
+        for suffix, child in self._attributes(node, value):
             if (suffix or ".value") not in node.parts:
                 self._kept.append(child)
                 node.parts[suffix or ".value"] = self._token(child)
+
+    def _attributes(self, node: Node, value: Any) -> Iterable[tuple[str, object]]:
+        """Add the attributes but for a framework's bookkeeping; answers what the framework shows beside them."""
+        attributes = self._inside.attributes(value)
+        for backend in self._backends:
+            shown = backend.children(value)
+            if shown is not None:
+                left_out = {f".{name}" for name in backend.bookkeeping(value)}
+                self._parts(node, [(s, child) for s, child in attributes if s not in left_out])
+                return shown
+        self._parts(node, attributes)
+        return ()
 
     def _dict(self, node: Node, value: Any) -> None:
         items = list(dict.items(value))
@@ -282,7 +304,7 @@ class Camera:
                 self._look.unseen += len(items) - i
                 break
         if type(value) is not dict:
-            self._parts(node, self._inside.attributes(value))
+            self._attributes(node, value)
 
     def _sequence(self, node: Node, value: Any) -> None:
         cls = next(c for c in (list, tuple, deque, set, frozenset) if issubclass(type(value), c))
@@ -304,7 +326,7 @@ class Camera:
                     (f".{f}", node.parts[f"[{i}]"]) for i, f in enumerate(fields) if f"[{i}]" in node.parts
                 )
         if type(value) is not cls:
-            self._parts(node, self._inside.attributes(value))
+            self._attributes(node, value)
 
     def _function(self, node: Node, value: Any) -> None:
         node.light = id(value.__code__)

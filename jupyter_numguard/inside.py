@@ -276,7 +276,7 @@ def _is_users(cls: type) -> bool:
     own = _dict_of(cls)
     if own.get("__module__") == "__main__":
         return True
-    return any(type(f) is FunctionType and is_user_file(f.__code__.co_filename) for f in list(own.values()))
+    return any(map(is_user_file, {f.__code__.co_filename for f in list(own.values()) if type(f) is FunctionType}))
 
 
 _CONTAINERS: tuple[tuple[type, Callable[[Any], Children]], ...] = (

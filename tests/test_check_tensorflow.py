@@ -11,7 +11,7 @@ tf = pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 
 from jupyter_numguard.backends.keras import KerasBackend  # noqa: E402 after the frameworks were found
-from jupyter_numguard.backends.tensorflow import TensorFlowBackend  # noqa: E402
+from jupyter_numguard.backends.tensorflow import TensorFlowBackend, private  # noqa: E402
 from jupyter_numguard.backends.tensorflow import flags as device_flags  # noqa: E402
 
 BACKEND = TensorFlowBackend()
@@ -71,6 +71,29 @@ def test_variables_slices_sparse_and_ragged_tensors_are_looked_into() -> None:
     assert (2, 2) == BACKEND.count(kinds[2])[1]
 
 
+def test_variables_of_any_dtype_and_shape_are_read_together() -> None:
+    """Their flags stay in order, between tensors that are no variables and integers that cannot be non-finite."""
+    nan = float("nan")
+    mixed = [
+        tf.Variable([[1.0, nan]]), tf.Variable(3), tf.constant([nan]), tf.Variable(1.0, dtype=tf.float64),
+        tf.Variable([nan, 1.0], dtype=tf.bfloat16), tf.Variable([1.0], shape=tf.TensorShape(None)),
+    ]  # fmt: skip
+
+    assert [True, False, True, False, True, False] == _flags(*mixed)
+    assert [8, 0, 4, 8, 4, 4] == [BACKEND.nbytes(t) for t in mixed]
+
+
+def test_variables_that_cannot_be_read_together_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release without that operation, or one of them that holds nothing."""
+
+    def refuse(op: str, *_: Any) -> None:
+        raise tf.errors.NotFoundError(None, None, f"no {op}")
+
+    monkeypatch.setattr(private, "run_ops", refuse)
+
+    assert [True, False] == _flags(tf.Variable([float("inf")]), tf.Variable([2.0]))
+
+
 def test_what_has_no_data_is_not_called_finite() -> None:
     """Symbolic and opaque tensors are named as unchecked, with the reason."""
     reasons: list[str | None] = []
@@ -100,6 +123,16 @@ def test_a_variable_is_known_by_its_handle_and_its_change_is_noticed() -> None:
     assert BACKEND.key(layer.kernel.value) == BACKEND.key(layer.trainable_variables[0].value)
     assert 3 == len({before, between, BACKEND.fingerprint(variable)})
     assert ("tfvar", variable.handle._id) == BACKEND.key(variable)
+
+
+def test_a_scalar_variable_that_nobody_changed_is_the_same() -> None:
+    """A step counter is read into another place each time."""
+    counter = tf.Variable(3, dtype=tf.int64)
+    looks = [BACKEND.shots([counter, tf.Variable([1.0])], 1_000)[0] for _ in range(20)]
+    counter.assign_add(1)
+
+    assert 1 == len(set(looks))
+    assert looks[0] != BACKEND.shots([counter], 1_000)[0]
 
 
 def test_a_check_is_seen_by_no_tape_and_no_callback() -> None:

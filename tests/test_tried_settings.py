@@ -141,7 +141,10 @@ NOTEBOOKS: dict[str, dict[str, Any]] = {
 def ran() -> dict[str, list[Cell]]:
     """All notebooks, one after the other, on a clock that a busy machine does not run out."""
     patient = {
-        "cells": ["from jupyter_numguard import trainer\ntrainer.MAX_SECONDS = trainer.MAX_CONTROL = 200.0"],
+        "cells": [
+            "from jupyter_numguard import once_more, trainer\n"
+            "trainer.MAX_SECONDS = trainer.MAX_CONTROL = once_more.MAX_CELL = 200.0"
+        ],
         "traced": [],
     }
     return dict(zip(NOTEBOOKS, run([patient, *NOTEBOOKS.values()])[1:], strict=True))

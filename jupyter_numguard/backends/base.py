@@ -14,7 +14,7 @@ Requirements and their reasons:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -78,6 +78,11 @@ class Backend(ABC):
         """
         return None
 
+    def bookkeeping(self, value: object) -> Collection[str]:
+        """Of an object that `children` opens: names of attributes in which the framework keeps track of itself or of what
+        `children` shows: none holds anything else of the user's, and no change of one is worth telling."""
+        return ()
+
     @abstractmethod
     def key(self, tensor: Any) -> Key:
         """Identity of the memory: equal for views and aliases. Never raises; falls back on `id`."""
@@ -132,14 +137,16 @@ class Backend(ABC):
         """
         return None
 
-    def shot(self, tensor: Any, limit: int) -> Shot:
-        """All that tells whether one tensor changed, at once: of hundreds after each statement, the calls are the cost.
+    def shots(self, tensors: Sequence[Any], limit: int) -> list[Shot]:
+        """All that tells whether tensors changed, at once: of hundreds after each statement, the calls are the cost.
 
         Args:
             limit: As in `content`.
         """
-        content = self.content(tensor, limit) or {}
-        return Shot(self.fingerprint(tensor), self.key(tensor), content.get(""), takes_gradient=False)
+        return [
+            Shot(self.fingerprint(t), self.key(t), (self.content(t, limit) or {}).get(""), takes_gradient=False)
+            for t in tensors
+        ]
 
     def copy_sample(self, tensor: Any, max_bytes: int) -> Any | None:
         """A private copy on the host of at most `max_bytes`, as a tensor of the same framework (gradient flag kept), for

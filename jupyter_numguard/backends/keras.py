@@ -6,7 +6,7 @@ that framework's backend takes. So nothing here depends on which framework Keras
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import keras
@@ -45,6 +45,12 @@ class KerasBackend(Backend):
         if cls.__module__ == "keras.src.utils.tracking":
             return _of_tracked(value)
         return None
+
+    def bookkeeping(self, value: object) -> Collection[str]:
+        """The graph of layers, what is tracked for checkpoints, wrapped methods; of a variable all but its value."""
+        if issubclass(type(value), (keras.Variable, keras.KerasTensor)):
+            return tuple(getattr(value, "__dict__", ()))
+        return _BOOKKEEPING
 
     def training_twin(self, value: Any, twin: Callable[[Any], Any]) -> Any | None:
         """An optimizer of Keras's own that has taken no step: it holds nothing but its settings."""
@@ -140,6 +146,15 @@ _INTERNAL = frozenset(
     "optimizer _loss_tracker _compile_metrics _compile_loss _inbound_nodes _outbound_nodes _dtype_policy _seed_generators "
     "_nodes _nodes_by_depth _operations _operations_by_depth _inputs _outputs call_signature_parameters output_names "
     "input_names _inputs_struct _outputs_struct _call_context_args _self_setattr_tracking".split()
+)
+
+
+_BOOKKEEPING = frozenset(
+    "_tracker tracker _tracked _functional _inbound_nodes _outbound_nodes _nodes _nodes_by_depth _operations "
+    "_operations_by_depth _keras_history _auto_config _call_context_args _call_has_context_arg call_signature_parameters "
+    "_call_signature _build_shapes_dict _loss_ids _dtype_policy _inputs_struct _outputs_struct build quantize "
+    "_self_setattr_tracking _self_unconditional_checkpoint_dependencies _self_unconditional_dependency_names "
+    "_self_unconditional_deferred_dependencies _self_update_uid _self_name_based_restores _self_saveable_object_factories".split()
 )
 
 

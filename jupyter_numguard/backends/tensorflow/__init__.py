@@ -13,7 +13,7 @@ capture.py    what a lost step got; replay.py runs it again for the operands of 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -44,14 +44,9 @@ class TensorFlowBackend(Backend):
         """The identity; of a variable on the host also its address and a few of its elements."""
         return values.fingerprint(tensor)
 
-    def content(self, value: object, limit: int) -> Mapping[str, Hashable] | None:
-        """See `values.content`."""
-        return values.content(value, limit)
-
-    def shot(self, tensor: Any, limit: int) -> Shot:
-        """Without a memory: nothing is a view of another."""
-        content = self.content(tensor, limit) or {}
-        return Shot(self.fingerprint(tensor), None, content.get(""), takes_gradient=False)
+    def shots(self, tensors: Sequence[Any], limit: int) -> list[Shot]:
+        """See `values.shots`."""
+        return values.shots(tensors, limit)
 
     def info(self, tensor: Any) -> TensorInfo:
         """Framework, dtype ("float32"), shape and device ("/GPU:0")."""
@@ -61,8 +56,7 @@ class TensorFlowBackend(Backend):
         """Bytes of the values that are looked at; 0 where there are none."""
         if not values.can_be_nonfinite(tensor) or values.why_unreadable(tensor) is not None:
             return 0
-        eager = values.dense(tensor)
-        return int(eager._num_elements()) * int(eager.dtype.size)
+        return values.nbytes(tensor)
 
     def why_unchecked(self, tensor: Any) -> str | None:
         """None, or "symbolic: no data", "not initialised", "its memory was deleted", "variant: …"."""
@@ -70,7 +64,11 @@ class TensorFlowBackend(Backend):
 
     def probe(self, tensors: Sequence[Any]) -> Probe:
         """Flags: known at once on the host, pending on devices. Cost: 4 µs a small tensor."""
-        return launch([values.dense(t) if values.can_be_nonfinite(t) else None for t in tensors])
+        asked = [i for i, t in enumerate(tensors) if values.can_be_nonfinite(t)]
+        dense: list[Any] = [None] * len(tensors)
+        for i, found in zip(asked, values.dense_of_all([tensors[i] for i in asked]), strict=True):
+            dense[i] = found
+        return launch(dense)
 
     def read(self, probes: Sequence[Probe]) -> None:
         """One host read per device."""

@@ -5,7 +5,7 @@ Variables are read through `private.run_op`: no gradient is recorded, no callbac
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,13 @@ import tensorflow as tf
 
 from ...model import TensorInfo
 from ...opevents import Key
+from ..base import Shot
 from ..digest import digest
 from . import arrays, private
 
 _COMPOSITE = (tf.IndexedSlices, tf.SparseTensor, tf.RaggedTensor)
+_MANY = 100_000
+_initialised: set[int] = set()  # handles of variables that were seen to hold something; TensorFlow uses no id twice
 _OWNED = (tf.Tensor, tf.Variable, *_COMPOSITE)
 
 
@@ -30,14 +33,21 @@ def why_unreadable(tensor: Any) -> str | None:
     inner = _carrier(tensor)
     cls = type(inner)
     if issubclass(cls, tf.Variable):
-        handle = getattr(inner, "handle", None)
+        handle: Any = getattr(inner, "handle", None)
         if type(handle) is not private.EagerTensor:
             return "variable of a graph: no data"
+        if handle._id in _initialised:
+            return None
         try:
             initialised = private.run_op("VarIsInitializedOp", [handle])
         except Exception:  # NotFoundError and its kin: the resource is gone
             return "its memory was deleted"
-        return None if bool(initialised._numpy_internal()) else "not initialised"
+        if not bool(initialised._numpy_internal()):
+            return "not initialised"
+        if len(_initialised) >= _MANY:
+            _initialised.clear()
+        _initialised.add(handle._id)
+        return None
     if cls is not private.EagerTensor:
         return "symbolic: no data"
     if inner.dtype == tf.variant:
@@ -58,6 +68,31 @@ def dense(tensor: Any) -> Any:
     if issubclass(type(inner), tf.Variable):
         return private.read_variable(inner.handle, inner.dtype.as_datatype_enum)
     return inner
+
+
+def dense_of_all(tensors: Sequence[Any]) -> list[Any]:
+    """`dense` of each; all variables of a device are read by one operation."""
+    found = [_carrier(t) for t in tensors]
+    variables: dict[str, list[int]] = {}
+    for i, inner in enumerate(found):
+        if issubclass(type(inner), tf.Variable):
+            variables.setdefault(inner.handle.backing_device, []).append(i)
+    for places in variables.values():
+        handles = [found[i].handle for i in places]
+        values = private.read_variables(handles, [found[i].dtype.as_datatype_enum for i in places])
+        for i, value in zip(places, values, strict=True):
+            found[i] = value
+    return found
+
+
+def nbytes(tensor: Any) -> int:
+    """Bytes of the values, known without a read where the shape is."""
+    inner = _carrier(tensor)
+    size = inner.shape.num_elements()
+    if size is None:  # a variable of any shape
+        inner = dense(tensor)
+        size = inner._num_elements()
+    return int(size) * int(inner.dtype.size)
 
 
 def can_be_nonfinite(tensor: Any) -> bool:
@@ -83,29 +118,34 @@ def key(tensor: Any) -> Key:
 
 def fingerprint(tensor: Any) -> Hashable:
     """An eager tensor never changes. A variable has no version: on the host its address and a few elements tell."""
-    identity = key(tensor)
-    if not issubclass(type(_carrier(tensor)), tf.Variable) or not can_be_nonfinite(tensor):
-        return identity
+    return shots([tensor], -1)[0].light
+
+
+def shots(tensors: Sequence[Any], limit: int) -> list[Shot]:
+    """As `Backend.shots`; without a memory: nothing is a view of another."""
+    found = [Shot(key(t), None, None, takes_gradient=False) for t in tensors]
+    variables = [
+        i for i, t in enumerate(tensors)
+        if issubclass(type(inner := _carrier(t)), tf.Variable) and _is_numeric(inner.dtype)
+    ]  # fmt: skip
     try:
-        eager = dense(tensor)
-        if not private.is_on_host(eager):
-            return identity
-        flat = to_host(eager).reshape(-1)
-        return identity, arrays.address_of(flat), flat[:4].tobytes(), flat[-4:].tobytes()
-    except Exception:  # not initialised, deleted
-        return identity
+        eager = dense_of_all([tensors[i] for i in variables])
+    except Exception:  # one is not initialised, or deleted
+        if len(tensors) > 1:
+            return [shots([t], limit)[0] for t in tensors]
+        return found
+    for i, now in zip(variables, eager, strict=True):
+        if private.is_on_host(now):
+            values = np.asarray(to_host(now))
+            flat = values.reshape(-1)
+            address = arrays.address_of(flat) if values.ndim else None  # a scalar is a copy in a place of its own
+            light = found[i].light, address, flat[:4].tobytes(), flat[-4:].tobytes()
+            found[i] = Shot(light, None, digest(values) if values.nbytes <= limit else None, takes_gradient=False)
+    return found
 
 
-def content(tensor: Any, limit: int) -> Mapping[str, Hashable] | None:
-    """Digest of a variable on the host. An eager tensor never changes and needs none."""
-    inner = _carrier(tensor)
-    if not issubclass(type(inner), tf.Variable) or not inner.dtype.is_numpy_compatible or inner.dtype == tf.string:
-        return None
-    eager = dense(tensor)
-    if not private.is_on_host(eager):
-        return None
-    values = np.asarray(to_host(eager))
-    return {"": digest(values) if values.nbytes <= limit else None}
+def _is_numeric(dtype: tf.DType) -> bool:
+    return bool(dtype.is_numpy_compatible) and dtype.as_datatype_enum != private.STRING
 
 
 def info(tensor: Any) -> TensorInfo:

@@ -11,7 +11,7 @@ training.py     copies of modules, optimizers and loaders, to train once more
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import FunctionType
 from typing import Any
@@ -30,7 +30,7 @@ from ...oplog import OpLog
 from ..base import Backend, Probe, Shot
 from ..digest import digest_at
 from . import training, values
-from .containers import children
+from .containers import children, empty_tables
 from .dense import hidden, is_alone, is_simple, ordinary, plain, values_of, why_unreadable
 from .flags import collect, glance, launch, look
 
@@ -47,6 +47,10 @@ class TorchBackend(Backend):
     def children(self, value: object) -> Iterable[tuple[str, object]] | None:
         """Of a module, an optimizer or a tensor (its gradient, its attributes)."""
         return children(value)
+
+    def bookkeeping(self, value: object) -> Collection[str]:
+        """Of a module: the tables, whose elements are its attributes, and a dozen dictionaries that are empty."""
+        return empty_tables(value) if issubclass(type(value), torch.nn.Module) else ()
 
     def key(self, tensor: Any) -> Key:
         """The address of the storage, shared by views and, on the host, by numpy."""
@@ -67,16 +71,23 @@ class TorchBackend(Backend):
             except Exception:  # no storage: what is left still tells objects and versions apart
                 return id(tensor), -1 if tensor.is_inference() else tensor._version
 
-    def shot(self, tensor: Any, limit: int) -> Shot:
-        """The digest of dense tensors on the host."""
-        t = tensor
+    def shots(self, tensors: Sequence[Any], limit: int) -> list[Shot]:
+        """The digests of dense tensors on the host."""
+        found: list[Shot] = []
         with DisableTorchFunction():
-            address = ordinary(t)
-            if address is not None:
+            for t in tensors:
+                address = ordinary(t)
+                if address is None:
+                    found.append(self._shot(t, limit))
+                    continue
                 size = t.nbytes
                 digest = digest_at(address, size) if size <= limit else None
                 memory = ("mem", "cpu", t.untyped_storage().data_ptr())
-                return Shot(_fingerprint(t, address), memory, digest, t.requires_grad)
+                found.append(Shot(_fingerprint(t, address), memory, digest, t.requires_grad))
+        return found
+
+    def _shot(self, t: Any, limit: int) -> Shot:
+        with DisableTorchFunction():
             takes_gradient = torch.Tensor.requires_grad.__get__(t)
             is_read = is_simple(t) and t.is_cpu and why_unreadable(t) is None
         if not is_read or self.nbytes(t) > limit:

@@ -13,6 +13,7 @@ from .dense import PLAIN_TYPES
 
 # What every module has for its own bookkeeping: no tensor of the user's, but hooks whose closures hold activations.
 _BOOKKEEPING = frozenset(vars(nn.Module())) - {"training"} | {"_is_full_backward_hook", "_keys", "_size"}
+_TABLES = ("_parameters", "_buffers", "_modules")
 _module_of = type.__dict__["__module__"].__get__  # a metaclass may have its own idea of `__module__`
 
 
@@ -62,7 +63,7 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
     if str(_module_of(type(module))).startswith("torch._dynamo"):  # `torch.compile(model)`: attributes are the model's
         yield from _of_module(own["_modules"]["_orig_mod"])
         return
-    for kind in ("_parameters", "_buffers", "_modules"):
+    for kind in _TABLES:
         table = own.get(kind)
         if table is None:
             continue
@@ -80,6 +81,12 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
         yield from ((f"[{spell_index(name)}]", own[name]) for name in list(keys) if name in own)
         return
     yield from _attributes(module, left_out)
+
+
+def empty_tables(module: Any) -> list[str]:
+    """Names of a module's attributes that are its tables of parameters, buffers and modules, or empty dictionaries."""
+    own = _instance_dict(module)
+    return [n for n, v in list(own.items()) if n in _TABLES or (isinstance(v, dict) and not v)]
 
 
 def _suffix(module: Any, kind: str, name: str, position: int) -> str:
