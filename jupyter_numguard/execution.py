@@ -293,9 +293,9 @@ class Execution:
             return
         walk = snapshot.Walk(loaded_backends())
         groups: dict[int, tuple[Backend, list[int], list[snapshot.Leaf]]] = {}
-        for leaf in walk.go_on(roots).leaves:
+        found = walk.go_on(roots).leaves
+        for leaf, mark in zip(found, _marks_of(found), strict=True):
             backend, value = leaf.backend, leaf.value
-            mark = (id(value), backend.fingerprint(value))
             is_new = self._fingerprints.get(leaf.path) != mark or leaf.root in glance.binds
             self._fingerprints[leaf.path] = mark
             if (is_new or not backend.fingerprint_shows_writes) and backend.why_unchecked(value) is None:
@@ -395,3 +395,16 @@ class Execution:
             self._cell = Cell(self.ref, Source(self.raw, compiled or None))
             self._cells.append(self._cell)
         return self._cell
+
+
+def _marks_of(leaves: Sequence[snapshot.Leaf]) -> list[Hashable]:
+    """By which each is known again: the object, and its light fingerprint."""
+    marks: list[Hashable] = [None] * len(leaves)
+    groups: dict[int, list[int]] = {}
+    for i, leaf in enumerate(leaves):
+        groups.setdefault(id(leaf.backend), []).append(i)
+    for positions in groups.values():
+        values = [leaves[i].value for i in positions]
+        for i, value, shot in zip(positions, values, leaves[positions[0]].backend.shots(values, -1), strict=True):
+            marks[i] = id(value), shot.light
+    return marks
