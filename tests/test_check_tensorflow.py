@@ -144,18 +144,19 @@ def test_a_check_is_seen_by_no_tape_and_no_callback() -> None:
     def callback(op_type: Any, *_: Any, **__: Any) -> None:
         seen.append(str(op_type))
 
-    variable = tf.Variable([1.0, float("nan")])
+    variable, other = tf.Variable([1.0, float("nan")]), tf.Variable([2.0])
     op_callbacks.add_op_callback(callback)
     try:
         with tf.GradientTape() as tape:
-            flags = _flags(variable)
+            flags = _flags(variable, other)
+            BACKEND.shots([variable, other], 1_000)
             BACKEND.count(variable)
             BACKEND.summarize(variable)
         watched = tape.watched_variables()
     finally:
         op_callbacks.remove_op_callback(callback)
 
-    assert ([True], [], ()) == (flags, seen, watched)
+    assert ([True, False], [], ()) == (flags, seen, watched)
 
 
 def test_statistics_are_those_of_the_finite_values() -> None:

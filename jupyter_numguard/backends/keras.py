@@ -15,7 +15,7 @@ from ..model import Counts, TensorInfo, TensorSummary
 from ..opevents import Key
 from .base import Backend, Probe, spell_index
 
-_CONTAINERS = (list, tuple, dict)
+_TRACKING = "keras.src.utils.tracking"  # where Keras's own lists, dicts and sets are
 
 
 class KerasBackend(Backend):
@@ -42,15 +42,16 @@ class KerasBackend(Backend):
             return ()  # symbolic: it holds no values, and leads to the layers by a way that nobody types
         if issubclass(cls, keras.callbacks.History):
             return [(".history", _attribute(value, "history"))]
-        if cls.__module__ == "keras.src.utils.tracking":
+        if cls.__module__ == _TRACKING:
             return _of_tracked(value)
         return None
 
     def bookkeeping(self, value: object) -> Collection[str]:
         """The graph of layers, what is tracked for checkpoints, wrapped methods; of a variable all but its value."""
-        if issubclass(type(value), (keras.Variable, keras.KerasTensor)):
+        cls = type(value)
+        if issubclass(cls, (keras.Variable, keras.KerasTensor)):
             return tuple(getattr(value, "__dict__", ()))
-        return _BOOKKEEPING
+        return ("tracker",) if cls.__module__ == _TRACKING else _BOOKKEEPING
 
     def training_twin(self, value: Any, twin: Callable[[Any], Any]) -> Any | None:
         """An optimizer of Keras's own that has taken no step: it holds nothing but its settings."""
@@ -150,7 +151,7 @@ _INTERNAL = frozenset(
 
 
 _BOOKKEEPING = frozenset(
-    "_tracker tracker _tracked _functional _inbound_nodes _outbound_nodes _nodes _nodes_by_depth _operations "
+    "_tracker _tracked _functional _inbound_nodes _outbound_nodes _nodes _nodes_by_depth _operations "
     "_operations_by_depth _keras_history _auto_config _call_context_args _call_has_context_arg call_signature_parameters "
     "_call_signature _build_shapes_dict _loss_ids _dtype_policy _inputs_struct _outputs_struct build quantize "
     "_self_setattr_tracking _self_unconditional_checkpoint_dependencies _self_unconditional_dependency_names "

@@ -86,7 +86,7 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
 def empty_tables(module: Any) -> list[str]:
     """Names of a module's attributes that are its tables of parameters, buffers and modules, or empty dictionaries."""
     own = _instance_dict(module)
-    return [n for n, v in list(own.items()) if n in _TABLES or (isinstance(v, dict) and not v)]
+    return [n for n, v in list(own.items()) if n in _TABLES or (issubclass(type(v), dict) and not dict.__len__(v))]
 
 
 def _suffix(module: Any, kind: str, name: str, position: int) -> str:
