@@ -97,9 +97,9 @@ def walk(roots: Mapping[str, object], backends: Sequence[Backend]) -> Snapshot:
     return Walk(backends).go_on(roots)
 
 
-# A place on the way: (the place it was reached from, suffix, object there). Paths are made from it only where they are
+# A place on the way: (the place it was reached from, suffix, object there, root). Paths are made from it only where they are
 # needed: at every step they would cost the square of the depth.
-_Place = tuple[Any, str, object]
+_Place = tuple[Any, str, object, str]
 
 
 class Walk:
@@ -126,14 +126,14 @@ class Walk:
     def go_on(self, roots: Mapping[str, object]) -> Snapshot:
         """Walk from these roots too; everything that was found so far. What they share with earlier ones keeps its path."""
         self.roots.update(roots)
-        self._near.extend((None, n, v) for n, v in list(roots.items()) if not is_atom(v) and is_users(n))
+        self._near.extend((None, n, v, n) for n, v in list(roots.items()) if not is_atom(v) and is_users(n))
         while self._near or self._far:
             self._visit((self._near or self._far).popleft())
         again = {_path(self._seen[i]): tuple(map(_path, others)) for i, others in self._again.items()}
         return Snapshot(tuple(self.leaves), tuple(self.skipped), again)
 
     def _visit(self, place: _Place) -> None:
-        before, _, value = place
+        before, _, value, root = place
         number = type(value) is float or type(value) is complex
         if not number:  # equal numbers may be one object; that says nothing
             known = self._seen.setdefault(id(value), place)
@@ -148,22 +148,24 @@ class Walk:
             in_table = in_list = False
             if before is not None:
                 in_table, in_list = package_of(type(before[2])) == "pandas", _is_sequence(before[2])
-            leaf = Leaf(_path(place), _root(place), value, owner, owner.key(value), elements, in_table, in_list)
+            leaf = Leaf(_path(place), root, value, owner, owner.key(value), elements, in_table, in_list)
             self.leaves.append(leaf)
             if number or elements:
                 return
         for suffix, child in self._children(place, owner):
             if not is_atom(child) and not self._inside.is_setting(value, suffix, child):
-                (self._far if suffix.startswith(_ROUNDABOUT) else self._near).append((place, suffix, child))
+                (self._far if suffix.startswith(_ROUNDABOUT) else self._near).append((place, suffix, child, root))
 
     def _owner(self, place: _Place) -> Backend | None:
         """The first backend that owns the value; remembered by type, but for lists: owned for their elements."""
-        if _is_sequence(place[2]):
-            return self._ask_owner(place)
         cls = id(type(place[2]))  # `_seen` holds the value and so its class
-        if cls not in self._owners:
-            self._owners[cls] = self._ask_owner(place)
-        return self._owners[cls]
+        try:
+            return self._owners[cls]
+        except KeyError:
+            owner = self._ask_owner(place)
+        if not _is_sequence(place[2]):
+            self._owners[cls] = owner
+        return owner
 
     def _ask_owner(self, place: _Place) -> Backend | None:
         for backend in self.backends:
@@ -187,7 +189,7 @@ class Walk:
                 found = backend.children(value)
                 if found is not None:
                     self._openers[id(cls)] = backend
-                    return list(found)
+                    return found if type(found) is tuple else list(found)
             except Exception as error:
                 self._skip(place, error)
                 return ()
@@ -200,12 +202,6 @@ class Walk:
 def _is_sequence(value: object) -> bool:
     cls = type(value)
     return cls is list or cls is tuple or cls is deque
-
-
-def _root(place: _Place) -> str:
-    while place[0] is not None:
-        place = place[0]
-    return place[1]
 
 
 def _path(place: _Place | None) -> str:

@@ -30,7 +30,7 @@ from ...oplog import OpLog
 from ..base import Backend, Probe, Shot
 from ..digest import digest_at
 from . import training, values
-from .containers import children, empty_tables
+from .containers import bookkeeping, children
 from .dense import hidden, is_alone, is_simple, ordinary, plain, values_of, why_unreadable
 from .flags import collect, glance, launch, look
 
@@ -49,8 +49,8 @@ class TorchBackend(Backend):
         return children(value)
 
     def bookkeeping(self, value: object) -> Collection[str]:
-        """Of a module: the tables, whose elements are its attributes, and a dozen dictionaries that are empty."""
-        return empty_tables(value) if issubclass(type(value), torch.nn.Module) else ()
+        """Of a module: the tables, whose elements are its attributes, and a dozen dictionaries of hooks while they are empty."""
+        return bookkeeping(value) if issubclass(type(value), torch.nn.Module) else ()
 
     def key(self, tensor: Any) -> Key:
         """The address of the storage, shared by views and, on the host, by numpy."""

@@ -83,10 +83,14 @@ def _of_module(module: Any) -> Iterator[tuple[str, object]]:
     yield from _attributes(module, left_out)
 
 
-def empty_tables(module: Any) -> list[str]:
-    """Names of a module's attributes that are its tables of parameters, buffers and modules, or empty dictionaries."""
+def bookkeeping(module: Any) -> list[str]:
+    """Names of a module's attributes that are its own bookkeeping: its tables, and no hooks."""
     own = _instance_dict(module)
-    return [n for n, v in list(own.items()) if n in _TABLES or (issubclass(type(v), dict) and not dict.__len__(v))]
+    return [
+        name
+        for name, value in list(own.items())
+        if name in _TABLES or (name in _BOOKKEEPING and not (issubclass(type(value), dict) and dict.__len__(value)))
+    ]
 
 
 def _suffix(module: Any, kind: str, name: str, position: int) -> str:
