@@ -1,6 +1,7 @@
 """Run every claim in a process of its own and print one table: `make bench`, or `python -m benchmarks [NAME ...]`.
 
-`--readme` also writes the tables between the markers of docs/cost.md, and the rows that a reader asks for first into README.md.
+`--readme` also writes the tables between the markers of docs/cost.md, with the drawing of how cost grows, and the rows that a
+reader asks for first into README.md.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import json
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
 
+from . import growth
 from .pairs import Row, table
 
 HERE = pathlib.Path(__file__).parent
@@ -51,6 +54,8 @@ def main() -> None:
         print(parts[-1] + "\n", flush=True)
     if chosen.readme:
         _write(COST, "\n\n".join([_where(), *parts]))
+        if growth.OUT.exists():
+            shutil.copyfile(growth.OUT, COST.parent / "images" / growth.OUT.name)
         _write(README, f"{brief(first)}\n\n{_where()}")
 
 

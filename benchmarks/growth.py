@@ -222,7 +222,7 @@ def draw(curves: list[Curve]) -> None:
             memory.loglog(number, [max(p[2] or 0, 1e-3) for p in curve.points], "s--", color="#d62728")
             memory.set_ylabel("MB at the peak (dashed)")
     OUT.parent.mkdir(exist_ok=True)
-    figure.savefig(OUT)
+    figure.savefig(OUT, metadata={"Date": None})
     pyplot.close(figure)
 
 

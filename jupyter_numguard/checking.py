@@ -18,9 +18,8 @@ from typing import Any
 from . import snapshot
 from .backends import loaded_backends
 from .backends.base import Backend, Probe
-from .execution import Left
 from .model import Checked
-from .nonfinite import NonFinite, OnProgress, find_nonfinite, probe
+from .nonfinite import Left, NonFinite, OnProgress, find_nonfinite, probe
 
 IDLE = 1.0  # seconds after a cell until what was left is read
 _TURN = 0.01  # seconds of it at a time: a cell that is sent meanwhile waits no longer

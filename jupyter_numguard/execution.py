@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, FunctionType
-from typing import NamedTuple
 
 from . import snapshot
 from .backends import loaded_backends
@@ -20,7 +19,7 @@ from .beginning import Beginning, beginning_of
 from .codemap import Cell, CodeMap, first_position
 from .expressions import Path
 from .model import ExecutionRef, Framework, Mode, Place, Statement, Written
-from .nonfinite import NonFinite
+from .nonfinite import Left, NonFinite
 from .opevents import Key, OpEvent
 from .oplog import OpLog
 from .places import with_functions
@@ -67,19 +66,6 @@ class _Glance:
     looked: frozenset[str] = frozenset()
     ids: dict[str, int] = field(default_factory=dict)
     moved: frozenset[str] = frozenset()
-
-
-class Left(NamedTuple):
-    """What the last statement of a cell left, as it was looked at: held until the check at the cell's end, which need not
-    look at it again.
-
-    Attributes:
-        walk: It can go on from what the statement did not touch.
-        done: The checks that were started: per backend the leaves, and their flags.
-    """
-
-    walk: snapshot.Walk
-    done: list[tuple[Backend, list[snapshot.Leaf], Probe]]
 
 
 class Execution:

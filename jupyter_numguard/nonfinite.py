@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from .backends.base import Backend, Probe
 from .growth import Series
 from .model import Checked, Counts, NonFiniteState, Skipped, TensorInfo
 from .opevents import Key
-from .snapshot import Leaf, Snapshot
+from .snapshot import Leaf, Snapshot, Walk
 
 OnProgress = Callable[[int, int], None]
 """Called with (bytes looked at, bytes in all), about once a second from the second second on."""
@@ -71,6 +71,19 @@ class NonFinite:
         except Exception:  # gone, or a tensor that can be probed but not summarised
             return None
         return None if summary.min is None or summary.max is None else (summary.min, summary.max)
+
+
+class Left(NamedTuple):
+    """What the last statement of a cell left, as it was looked at: held until the check at the cell's end, which need not
+    look at it again.
+
+    Attributes:
+        walk: It can go on from what the statement did not touch.
+        done: The checks that were started: per backend the leaves, and their flags.
+    """
+
+    walk: Walk
+    done: list[tuple[Backend, list[Leaf], Probe]]
 
 
 @dataclass(slots=True)
