@@ -45,6 +45,11 @@ NOTEBOOKS: dict[str, list[str]] = {
         "import numpy as np, torch\na = np.ones(4)\nt = torch.from_numpy(a)\nv = a[1:3]",
         "b = 1\nv[:] = np.nan\nc = 2",
     ],
+    "what the display of a value writes": [
+        "import numpy as np\nx = np.ones(3)",
+        "class Shown:\n    def __repr__(self):\n        x[1] = np.nan\n        return 'shown'",
+        "[x, Shown()][1]",
+    ],
     "one element of a larger array": [
         "import numpy as np\nd = np.ones(100)",
         "k = 1\nd[7] = np.log(0.0)",
@@ -150,6 +155,14 @@ def test_a_write_through_a_view_is_one_finding_with_aliases(ran: dict[str, list[
     assert [(0, 2)] == [(e, line) for _, e, line in said(cell)]
     (alarm,) = cell.alarms
     assert {"a", "t", "v"} == {alarm["variable"], *alarm["aliases"]}
+
+
+def test_what_the_display_of_a_value_writes_is_seen(ran: dict[str, list[Cell]]) -> None:
+    """Code of the user's that runs when the last statement has its value."""
+    *_, cell = ran["what the display of a value writes"]
+
+    assert "shown" in cell.text
+    assert ["x"] == [f["variable"] for f in cell.alarms]
 
 
 def test_a_write_of_one_element_is_seen(ran: dict[str, list[Cell]]) -> None:
