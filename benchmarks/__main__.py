@@ -40,7 +40,8 @@ def main() -> None:
     options.add_argument("--readme", action="store_true")
     chosen = options.parse_args()
     parts, first = [], []
-    for name in chosen.names or claims():
+    names = chosen.names or claims()
+    for name in names:
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json"]
         if chosen.rounds:
             command += ["--rounds", str(chosen.rounds)]
@@ -54,7 +55,7 @@ def main() -> None:
         print(parts[-1] + "\n", flush=True)
     if chosen.readme:
         _write(COST, "\n\n".join([_where(), *parts]))
-        if growth.OUT.exists():
+        if "growth" in names:
             shutil.copyfile(growth.OUT, COST.parent / "images" / growth.OUT.name)
         _write(README, f"{brief(first)}\n\n{_where()}")
 

@@ -111,21 +111,25 @@ def probe(
     """Start the check of every leaf; no device is read. A KeyboardInterrupt ends it, and is not raised.
 
     Args:
-        done: Checks of some of the leaves that were started before, in one call of a backend each.
+        done: Checks of some of the leaves that were started before, in one call of a backend each. Not done again, unless
+            they are long.
     """
     pending = Pending(skipped=list(snapshot.skipped))
     queue: list[tuple[Leaf, int]] = []
     looked_at: list[Leaf] = []
-    for backend, leaves, flags in done:
-        _note(backend, leaves, flags, pending, looked_at)
-    known_leaves = set(map(id, looked_at))
+    begun = {id(leaf) for _, leaves, _ in done for leaf in leaves}
     try:
         for leaf in snapshot.leaves:
-            size = leaf.backend.nbytes(leaf.value) if id(leaf) in known_leaves else _admit(leaf, pending)
+            size = _admit(leaf, pending, is_readable=id(leaf) in begun)
             if size is not None:
                 queue.append((leaf, size))
-        total, read, last_word = sum(size for _, size in queue), 0, time.monotonic()
-        for chunk in _chunks([(leaf, size) for leaf, size in queue if id(leaf) not in known_leaves]):
+        if sum(size for leaf, size in queue if id(leaf) in begun) > _CHUNK:
+            done, begun = (), set()  # what takes long is read where the user sees how far it is, and can stop it
+        for backend, leaves, flags in done:
+            _note(backend, leaves, flags, pending, looked_at)
+        waiting = [(leaf, size) for leaf, size in queue if id(leaf) not in begun]
+        total, read, last_word = sum(size for _, size in waiting), 0, time.monotonic()
+        for chunk in _chunks(waiting):
             _probe_chunk([leaf for leaf, _ in chunk], pending, looked_at)
             read += sum(size for _, size in chunk)
             if on_progress is not None and time.monotonic() - last_word > _PATIENCE:
@@ -144,10 +148,10 @@ def probe(
     return pending
 
 
-def _admit(leaf: Leaf, pending: Pending) -> int | None:
-    """Bytes to look at, None if the leaf cannot be checked."""
+def _admit(leaf: Leaf, pending: Pending, *, is_readable: bool) -> int | None:
+    """Bytes to look at, None if the leaf cannot be checked; `is_readable`: it is known that it can."""
     try:
-        reason = leaf.backend.why_unchecked(leaf.value)
+        reason = None if is_readable else leaf.backend.why_unchecked(leaf.value)
         if reason is None:
             return leaf.backend.nbytes(leaf.value)
     except Exception as error:

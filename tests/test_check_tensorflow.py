@@ -238,3 +238,14 @@ def test_every_path_into_a_keras_object_is_what_the_user_would_type() -> None:
     assert "sequential.layers[0].kernel" in _paths("sequential", sequential)
     assert "sequential.optimizer.variables[3]" in _paths("sequential", sequential)
     assert {"subclassed.blocks[0].kernel", "subclassed.last"} <= set(_paths("subclassed", subclassed))
+
+
+def test_no_attribute_of_the_users_layer_is_taken_for_bookkeeping() -> None:
+    """Also one that is named as something of Keras's own elsewhere."""
+
+    class Mine(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tracker, self.scale = np.zeros(2), np.ones(2)
+
+    assert {"tracker", "scale"}.isdisjoint(KerasBackend().bookkeeping(Mine()))

@@ -462,3 +462,13 @@ def test_a_sample_taken_inside_a_transform_outlives_it(transform: object) -> Non
     assert torch.equal(2 * x, gradient)
     assert not torch._C._functorch.is_functorch_wrapped_tensor(samples[0])
     assert torch.equal(x, samples[0])
+
+
+def test_hooks_are_no_bookkeeping() -> None:
+    """They may write to anything; a module's empty tables of hooks are left out."""
+    module = torch.nn.Linear(1, 1)
+    before = set(BACKEND.bookkeeping(module))
+    module.register_forward_hook(lambda *_: None)
+
+    assert "_forward_hooks" in before
+    assert "_forward_hooks" not in BACKEND.bookkeeping(module)

@@ -18,9 +18,10 @@ from jupyter_numguard.backends import loaded_backends
 from jupyter_numguard.backends.base import Backend, Probe
 from jupyter_numguard.backends.python import PythonBackend
 from jupyter_numguard.backends.torch import TorchBackend
+from jupyter_numguard.checking import Checks
 from jupyter_numguard.model import Checked, Counts, NonFiniteState, Skipped
-from jupyter_numguard.nonfinite import NonFinite, find_nonfinite, probe
-from jupyter_numguard.snapshot import walk
+from jupyter_numguard.nonfinite import Left, NonFinite, find_nonfinite, probe
+from jupyter_numguard.snapshot import Walk, walk
 
 NAN, INF = math.nan, math.inf
 BACKENDS: list[Backend] = [PythonBackend(), TorchBackend()]
@@ -280,3 +281,33 @@ def test_numpy_arrays_are_checked_with_the_rest() -> None:
     assert {"frozen", "scalar", "shared", "view"} <= set(keys)
     assert {"masked", "ok"}.isdisjoint(keys)
     assert keys["shared"] == keys["view"]
+
+
+def _begun(**roots: object) -> Left:
+    """What a cell's last statement left, looked at."""
+    so_far = Walk(BACKENDS)
+    leaves = [leaf for leaf in so_far.go_on(roots).leaves if leaf.backend.framework_name == "torch"]
+    return Left(so_far, [(BACKENDS[1], leaves, BACKENDS[1].probe([leaf.value for leaf in leaves]))])
+
+
+def test_what_was_looked_at_is_not_looked_at_again_unless_it_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers are those of one check; what is long is read where its progress is shown."""
+    roots = {"x": torch.ones(8), "y": torch.tensor([NAN])}
+    left, words = _begun(**roots), []
+    monkeypatch.setattr(nonfinite, "_PATIENCE", -1.0)
+    show = lambda read, total: words.append((read, total))  # noqa: E731
+    found, checked = find_nonfinite(probe(left.walk.go_on({}), show, left.done))
+    monkeypatch.setattr(nonfinite, "_CHUNK", 8)
+    again, as_much = find_nonfinite(probe(left.walk.go_on({}), show, left.done))
+
+    assert [["y"], ["y"]] == [[n.path for n in some] for some in (found, again)]
+    assert Checked(2, 36, ()) == checked == as_much
+    assert [(32, 36), (36, 36)] == words
+
+
+def test_a_name_that_leads_elsewhere_since_is_looked_at_anew() -> None:
+    """A callback bound it after the last statement had been looked at."""
+    left = _begun(x=torch.ones(3))
+    reading = Checks().after_cell({"x": torch.tensor([NAN])}, None, lambda n: False, lambda *_: None, (), left)
+
+    assert ["x"] == [n.path for n in reading.found]

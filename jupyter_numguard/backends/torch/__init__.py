@@ -86,10 +86,9 @@ class TorchBackend(Backend):
                 found.append(Shot(_fingerprint(t, address), memory, digest, t.requires_grad))
         return found
 
-    def _shot(self, t: Any, limit: int) -> Shot:
-        with DisableTorchFunction():
-            takes_gradient = torch.Tensor.requires_grad.__get__(t)
-            is_read = is_simple(t) and t.is_cpu and why_unreadable(t) is None
+    def _shot(self, t: Any, limit: int) -> Shot:  # called with torch functions switched off
+        takes_gradient = torch.Tensor.requires_grad.__get__(t)
+        is_read = is_simple(t) and t.is_cpu and why_unreadable(t) is None
         if not is_read or self.nbytes(t) > limit:
             return Shot(self.fingerprint(t), self.key(t), None, takes_gradient)
         with hidden():
@@ -115,8 +114,6 @@ class TorchBackend(Backend):
     def why_unchecked(self, tensor: Any) -> str | None:
         """None, or "meta device: no data", "quantised", "tensor subclass Foo", "its storage was freed or shrunk", …"""
         with DisableTorchFunction():
-            if ordinary(tensor) is not None:
-                return None
             if is_simple(tensor):
                 return why_unreadable(tensor)
         with hidden():
