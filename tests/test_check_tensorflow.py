@@ -128,7 +128,10 @@ def test_a_variable_is_known_by_its_handle_and_its_change_is_noticed() -> None:
 def test_a_scalar_variable_that_nobody_changed_is_the_same() -> None:
     """A step counter is read into another place each time."""
     counter = tf.Variable(3, dtype=tf.int64)
-    looks = [BACKEND.shots([counter, tf.Variable([1.0])], 1_000)[0] for _ in range(20)]
+    looks, elsewhere = [], []
+    for i in range(20):
+        looks.append(BACKEND.shots([counter, tf.Variable([1.0])], 1_000)[0])
+        elsewhere += [np.asarray(np.int64(i)) for _ in range(10)]  # takes the place that the last read was in
     counter.assign_add(1)
 
     assert 1 == len(set(looks))
