@@ -6,7 +6,7 @@ import ast
 
 from jupyter_numguard.access import access_of
 from jupyter_numguard.model import ExecutionRef
-from jupyter_numguard.picture import Link, Look, Node
+from jupyter_numguard.picture import Link, Look, Node, Picture
 from jupyter_numguard.versions import Execution, Run, Versions, ancestors, executions_of, forget
 
 
@@ -177,3 +177,19 @@ def test_syntax_says_what_is_bound_for_sure() -> None:
     told = {code: set(access_of(ast.parse(code).body[0]).certain) for code in certain}
 
     assert certain == told
+
+
+def test_each_name_leads_to_an_object_by_a_shortest_path() -> None:
+    """Through parts that share objects, and through a circle."""
+    picture = Picture()
+    picture.put({
+        1: Node({".a": Link(2), ".b": Link(3)}),
+        2: Node({"[0]": Link(3)}),
+        3: Node({".back": Link(1)}),
+        4: Node(),
+    })  # fmt: skip
+    picture.bind("m", Link(1))
+    picture.bind("t", Link(3))
+
+    assert {2: {"m": "m.a", "t": "t.back.a"}, 3: {"m": "m.b", "t": "t"}, 4: {}} == picture.holders_of([2, 3, 4])
+    assert {"m": "m.b", "t": "t"} == picture.holders(3)
